@@ -1,0 +1,2 @@
+//! The workshop: `cargo xtask`.
+fn main() {}
