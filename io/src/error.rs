@@ -42,12 +42,22 @@ struct Inner {
 impl Error {
     /// An error of `operation` on the file at `path`.
     pub fn new(operation: Operation, path: &Path, source: std::io::Error) -> Self {
-        Self(Arc::new(Inner { operation, path: path.to_owned(), offset: None, source }))
+        Self(Arc::new(Inner {
+            operation,
+            path: path.to_owned(),
+            offset: None,
+            source,
+        }))
     }
 
     /// The same at a byte offset.
     pub fn at(operation: Operation, path: &Path, offset: u64, source: std::io::Error) -> Self {
-        Self(Arc::new(Inner { operation, path: path.to_owned(), offset: Some(offset), source }))
+        Self(Arc::new(Inner {
+            operation,
+            path: path.to_owned(),
+            offset: Some(offset),
+            source,
+        }))
     }
 
     /// What was attempted.
@@ -79,6 +89,14 @@ impl Error {
         )
     }
 
+    /// Whether the backend had been shut down.
+    pub fn is_closed(&self) -> bool {
+        self.0
+            .source
+            .get_ref()
+            .is_some_and(|inner| inner.is::<Closed>())
+    }
+
     /// Whether the file does not exist.
     pub fn is_not_found(&self) -> bool {
         self.kind() == ErrorKind::NotFound
@@ -87,7 +105,12 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { operation, path, offset, source } = &*self.0;
+        let Inner {
+            operation,
+            path,
+            offset,
+            source,
+        } = &*self.0;
         write!(f, "{operation:?} of {}", path.display())?;
         if let Some(offset) = offset {
             write!(f, " at byte {offset}")?;
@@ -106,4 +129,21 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.0.source)
     }
+}
+
+/// The reason given after [`crate::Io::shutdown`].
+#[derive(Debug)]
+struct Closed;
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the I/O backend was shut down")
+    }
+}
+
+impl std::error::Error for Closed {}
+
+/// The operation came after the shutdown of its backend.
+pub(crate) fn closed() -> std::io::Error {
+    std::io::Error::other(Closed)
 }

@@ -23,14 +23,27 @@ pub struct OpenOptions {
 
 impl OpenOptions {
     /// An existing file, for reading only.
-    pub const READ: OpenOptions =
-        OpenOptions { write: false, create: false, create_new: false, access: Access::Pages };
+    pub const READ: OpenOptions = OpenOptions {
+        write: false,
+        create: false,
+        create_new: false,
+        access: Access::Pages,
+    };
     /// An existing file, for reading and writing.
-    pub const WRITE: OpenOptions = OpenOptions { write: true, ..OpenOptions::READ };
+    pub const WRITE: OpenOptions = OpenOptions {
+        write: true,
+        ..OpenOptions::READ
+    };
     /// A file for reading and writing that is created if absent.
-    pub const CREATE: OpenOptions = OpenOptions { create: true, ..OpenOptions::WRITE };
+    pub const CREATE: OpenOptions = OpenOptions {
+        create: true,
+        ..OpenOptions::WRITE
+    };
     /// A new file for reading and writing.
-    pub const CREATE_NEW: OpenOptions = OpenOptions { create_new: true, ..OpenOptions::CREATE };
+    pub const CREATE_NEW: OpenOptions = OpenOptions {
+        create_new: true,
+        ..OpenOptions::CREATE
+    };
 
     /// The same for another purpose.
     pub const fn with_access(self, access: Access) -> OpenOptions {
@@ -159,7 +172,7 @@ pub trait Io: Send + Sync + 'static {
     /// Removes a file's name. Durable after [`Io::sync_dir`].
     async fn remove(&self, path: &Path) -> Result<()>;
 
-    /// Names of the entries of a directory, sorted.
+    /// Names of the entries of a directory (without the directory's own), sorted.
     async fn list(&self, dir: &Path) -> Result<Vec<PathBuf>>;
 
     /// Makes creations, renames and removals in a directory durable.

@@ -16,9 +16,26 @@
 mod buf;
 mod error;
 mod file;
+mod locks;
+mod memory;
 mod runtime;
+
+// Threads and system calls mean nothing to loom and shuttle, which bring their own.
+#[cfg(not(any(heddle_loom, heddle_shuttle)))]
+mod completion;
+#[cfg(not(any(heddle_loom, heddle_shuttle)))]
+mod executor;
+#[cfg(not(any(heddle_loom, heddle_shuttle)))]
+mod pool;
+#[cfg(not(any(heddle_loom, heddle_shuttle)))]
+mod threads;
+#[cfg(not(any(heddle_loom, heddle_shuttle)))]
+mod timer;
 
 pub use buf::IoBuf;
 pub use error::{Error, Operation, Result};
 pub use file::{Access, File, Io, LockKind, Metadata, OpenOptions, TryRead};
+pub use memory::MemoryIo;
 pub use runtime::{BoxFuture, Env, Runtime};
+#[cfg(not(any(heddle_loom, heddle_shuttle)))]
+pub use threads::ThreadRuntime;

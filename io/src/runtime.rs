@@ -49,6 +49,17 @@ pub struct Env {
     pub runtime: Arc<dyn Runtime>,
 }
 
+#[cfg(not(any(heddle_loom, heddle_shuttle)))]
+impl Env {
+    /// Files in memory, gone with the last handle; threads of the operating system.
+    pub fn memory() -> Env {
+        Env {
+            io: crate::MemoryIo::new(),
+            runtime: crate::ThreadRuntime::new(),
+        }
+    }
+}
+
 impl std::fmt::Debug for Env {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Env({})", self.io.name())
