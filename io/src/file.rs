@@ -1,5 +1,6 @@
 //! The two traits that every backend implements.
 
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -183,4 +184,16 @@ pub trait Io: Send + Sync + 'static {
 
     /// Waits for every operation in flight, then frees threads and rings. Later operations fail.
     async fn shutdown(&self);
+}
+
+impl fmt::Debug for dyn File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "File({})", self.path().display())
+    }
+}
+
+impl fmt::Debug for dyn Io {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Io({})", self.name())
+    }
 }

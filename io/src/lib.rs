@@ -22,9 +22,13 @@ mod runtime;
 
 // Threads and system calls mean nothing to loom and shuttle, which bring their own.
 #[cfg(not(any(heddle_loom, heddle_shuttle)))]
+mod blocking;
+#[cfg(not(any(heddle_loom, heddle_shuttle)))]
 mod completion;
 #[cfg(not(any(heddle_loom, heddle_shuttle)))]
 mod executor;
+#[cfg(not(any(heddle_loom, heddle_shuttle)))]
+mod os;
 #[cfg(not(any(heddle_loom, heddle_shuttle)))]
 mod pool;
 #[cfg(not(any(heddle_loom, heddle_shuttle)))]
@@ -32,6 +36,8 @@ mod threads;
 #[cfg(not(any(heddle_loom, heddle_shuttle)))]
 mod timer;
 
+#[cfg(not(any(heddle_loom, heddle_shuttle)))]
+pub use blocking::BlockingIo;
 pub use buf::IoBuf;
 pub use error::{Error, Operation, Result};
 pub use file::{Access, File, Io, LockKind, Metadata, OpenOptions, TryRead};

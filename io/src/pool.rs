@@ -13,6 +13,7 @@ use std::future::poll_fn;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, Waker};
 
 use heddle_base::sync::{Condvar, Mutex};
@@ -31,6 +32,8 @@ struct Shared {
     bound: usize,
     state: Mutex<State>,
     work: Condvar,
+    /// A copy of `State::closed` for those who only look.
+    closed: AtomicBool,
 }
 
 #[derive(Default)]
@@ -55,29 +58,28 @@ impl Pool {
             bound: bound.max(1),
             state: Mutex::new(State::default()),
             work: Condvar::new(),
+            closed: AtomicBool::new(false),
         };
         Self {
             shared: Arc::new(shared),
         }
     }
 
-    /// Queues `work`. Fails only once the pool is closed.
-    pub(crate) fn run<R: Send + 'static>(
+    /// Queues `work` on `input`. Once the pool is closed it refuses, and gives the input back.
+    pub(crate) fn run<T: Send + 'static, R: Send + 'static>(
         &self,
-        work: impl FnOnce() -> R + Send + 'static,
-    ) -> io::Result<Completion<R>> {
-        let (promise, completion) = completion();
-        self.submit(Box::new(move || promise.keep(work())))?;
-        Ok(completion)
-    }
-
-    fn submit(&self, job: Job) -> io::Result<()> {
+        input: T,
+        work: impl FnOnce(T) -> R + Send + 'static,
+    ) -> Result<Completion<R>, (io::Error, T)> {
         let mut state = self.shared.state.lock();
         if state.closed {
-            return Err(crate::error::closed());
+            return Err((crate::error::closed(), input));
         }
+        let (promise, completion) = completion();
         state.in_flight += 1;
-        state.queue.push_back(job);
+        state
+            .queue
+            .push_back(Box::new(move || promise.keep(work(input))));
         let short = state.idle < state.queue.len() && state.threads < self.shared.bound;
         if short && self.start_thread().is_ok() {
             state.threads += 1;
@@ -90,7 +92,7 @@ impl Pool {
         } else {
             self.shared.work.notify_one();
         }
-        Ok(())
+        Ok(completion)
     }
 
     fn start_thread(&self) -> io::Result<()> {
@@ -111,9 +113,20 @@ impl Pool {
         Ok(Entered(&self.shared))
     }
 
+    /// Fails once the pool is closed; for calls that are too short to be counted in.
+    pub(crate) fn check_open(&self) -> io::Result<()> {
+        let closed = self.shared.closed.load(Ordering::Acquire);
+        if closed {
+            Err(crate::error::closed())
+        } else {
+            Ok(())
+        }
+    }
+
     /// Accepts no more work.
     pub(crate) fn close(&self) {
         self.shared.state.lock().closed = true;
+        self.shared.closed.store(true, Ordering::Release);
         self.shared.work.notify_all();
     }
 
@@ -202,9 +215,9 @@ mod tests {
     #[test]
     fn p1_p2_accepted_jobs_end_and_later_ones_are_refused() {
         let pool = Pool::new("test", 3);
-        let jobs: Vec<_> = (0..100).map(|n| pool.run(move || n * 2).unwrap()).collect();
+        let jobs: Vec<_> = (0..100).map(|n| pool.run(n, |n| n * 2).unwrap()).collect();
         pool.close();
-        assert!(pool.run(|| ()).is_err());
+        assert!(pool.run((), |()| ()).is_err());
         block_on(pool.drained());
         for (n, job) in jobs.into_iter().enumerate() {
             assert_eq!(block_on(job), Some(n * 2));
@@ -214,8 +227,8 @@ mod tests {
     #[test]
     fn p3_a_panic_breaks_one_promise_only() {
         let pool = Pool::new("test", 1);
-        let broken = pool.run(|| panic!("on purpose")).unwrap();
-        let kept = pool.run(|| 7).unwrap();
+        let broken = pool.run((), |()| panic!("on purpose")).unwrap();
+        let kept = pool.run((), |()| 7).unwrap();
         assert_eq!(block_on(broken), None::<()>);
         assert_eq!(block_on(kept), Some(7));
     }

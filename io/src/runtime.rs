@@ -51,6 +51,20 @@ pub struct Env {
 
 #[cfg(not(any(heddle_loom, heddle_shuttle)))]
 impl Env {
+    /// The default: files of the operating system by the best means it offers, threads of the
+    /// operating system.
+    pub fn system() -> Env {
+        Env::blocking()
+    }
+
+    /// Files of the operating system through a pool of threads.
+    pub fn blocking() -> Env {
+        Env {
+            io: crate::BlockingIo::new(),
+            runtime: crate::ThreadRuntime::new(),
+        }
+    }
+
     /// Files in memory, gone with the last handle; threads of the operating system.
     pub fn memory() -> Env {
         Env {

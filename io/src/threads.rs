@@ -75,12 +75,12 @@ impl Runtime for ThreadRuntime {
     }
 
     fn compute(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
-        let running = self.compute.run(work);
+        let running = self.compute.run(work, |work| work());
         Box::pin(async move {
             match running {
                 // A job that panicked has said so in the log; what it was to make is missing.
                 Ok(running) => drop(running.await),
-                Err(error) => unreachable!("this pool is never closed: {error}"),
+                Err((_, work)) => work(),
             }
         })
     }
