@@ -82,6 +82,12 @@ impl PooledFile {
         }
     }
 
+    /// The file itself.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn handle(&self) -> &Arc<Handle> {
+        &self.handle
+    }
+
     /// Does `work` with the buffer, on the pool.
     async fn transfer<R: Send + 'static>(
         &self,
@@ -94,7 +100,7 @@ impl PooledFile {
         let (done, buf) = match self.pool.run((Arc::clone(&self.handle), buf), job) {
             Ok(running) => running
                 .await
-                .unwrap_or_else(|| (Err(panicked()), IoBuf::zeroed(0))),
+                .unwrap_or_else(|| (Err(panicked()), IoBuf::empty())),
             Err((closed, (_, buf))) => (Err(closed), buf),
         };
         (

@@ -20,6 +20,12 @@ pub struct IoBuf {
     capacity: usize,
 }
 
+/// Lends its alignment to the address of an empty buffer.
+#[repr(align(4096))]
+struct Aligned;
+
+const _: () = assert!(align_of::<Aligned>() == IoBuf::ALIGN);
+
 // SAFETY: the buffer is uniquely owned memory without interior mutability.
 #[allow(unsafe_code)]
 unsafe impl Send for IoBuf {}
@@ -45,6 +51,15 @@ impl IoBuf {
             start,
             len,
             capacity,
+        }
+    }
+
+    /// A buffer of no bytes, which allocates nothing.
+    pub const fn empty() -> Self {
+        Self {
+            start: NonNull::<Aligned>::dangling().cast(),
+            len: 0,
+            capacity: 0,
         }
     }
 
@@ -83,7 +98,11 @@ impl IoBuf {
 impl Drop for IoBuf {
     #[allow(unsafe_code)]
     fn drop(&mut self) {
-        // SAFETY: allocated in `zeroed` with this very layout, and owned by us alone.
+        if self.capacity == 0 {
+            return;
+        }
+        // SAFETY: allocated in `zeroed` with this very layout, and owned by us alone. Only `empty`
+        // makes a capacity of 0.
         unsafe { dealloc(self.start.as_ptr(), Self::layout(self.capacity)) }
     }
 }
@@ -117,6 +136,14 @@ impl fmt::Debug for IoBuf {
 #[cfg(test)]
 mod tests {
     use super::IoBuf;
+
+    #[test]
+    fn an_empty_buffer_grows_and_goes() {
+        let mut buf = IoBuf::empty();
+        assert_eq!((buf.len(), buf.as_ptr().addr() % IoBuf::ALIGN), (0, 0));
+        buf.resize(5);
+        assert_eq!(&*buf, [0; 5]);
+    }
 
     #[test]
     fn grows_and_keeps_content() {

@@ -32,9 +32,13 @@ mod os;
 #[cfg(not(any(heddle_loom, heddle_shuttle)))]
 mod pool;
 #[cfg(not(any(heddle_loom, heddle_shuttle)))]
+mod system;
+#[cfg(not(any(heddle_loom, heddle_shuttle)))]
 mod threads;
 #[cfg(not(any(heddle_loom, heddle_shuttle)))]
 mod timer;
+#[cfg(all(target_os = "linux", not(any(heddle_loom, heddle_shuttle))))]
+mod uring;
 
 #[cfg(not(any(heddle_loom, heddle_shuttle)))]
 pub use blocking::BlockingIo;
@@ -44,4 +48,8 @@ pub use file::{Access, File, Io, LockKind, Metadata, OpenOptions, TryRead};
 pub use memory::MemoryIo;
 pub use runtime::{BoxFuture, Env, Runtime};
 #[cfg(not(any(heddle_loom, heddle_shuttle)))]
+pub use system::default_io;
+#[cfg(not(any(heddle_loom, heddle_shuttle)))]
 pub use threads::ThreadRuntime;
+#[cfg(all(target_os = "linux", not(any(heddle_loom, heddle_shuttle))))]
+pub use uring::UringIo;

@@ -52,9 +52,12 @@ pub struct Env {
 #[cfg(not(any(heddle_loom, heddle_shuttle)))]
 impl Env {
     /// The default: files of the operating system by the best means it offers, threads of the
-    /// operating system.
+    /// operating system. See [`crate::default_io`].
     pub fn system() -> Env {
-        Env::blocking()
+        Env {
+            io: crate::default_io(),
+            runtime: crate::ThreadRuntime::new(),
+        }
     }
 
     /// Files of the operating system through a pool of threads.

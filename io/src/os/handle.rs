@@ -74,6 +74,12 @@ impl Handle {
         &self.path
     }
 
+    /// The descriptor for ordinary transfers.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn buffered(&self) -> &File {
+        &self.buffered
+    }
+
     /// The descriptor on which a plain write of these bytes is durable, if there is one.
     pub(crate) fn direct_for(&self, bytes: &[u8], offset: u64) -> Option<&File> {
         let direct = self.direct.as_ref()?;

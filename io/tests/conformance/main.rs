@@ -55,4 +55,4 @@ macro_rules! all_cases {
     };
 }
 
-all_cases!(memory, blocking);
+all_cases!(memory, blocking, uring);

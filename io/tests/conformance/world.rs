@@ -20,7 +20,7 @@ pub(crate) enum World {
 
 impl World {
     /// Drives a case to its end.
-    pub fn run(self, case: impl FnOnce(Env, PathBuf) -> Case) {
+    pub(crate) fn run(self, case: impl FnOnce(Env, PathBuf) -> Case) {
         match &self {
             World::Threads { env, dir, .. } => {
                 ThreadRuntime::new().block_on(case(env.clone(), dir.clone()));
@@ -44,6 +44,11 @@ pub(crate) fn memory() -> World {
         dir: PathBuf::from("/memory"),
         _temp: None,
     }
+}
+
+pub(crate) fn uring() -> World {
+    // Where io_uring is refused this runs the fallback, which is then what users get.
+    World::on_disk(Env::system())
 }
 
 pub(crate) fn blocking() -> World {
