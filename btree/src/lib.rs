@@ -1,1 +1,8 @@
-//! HeddleDB: btree.
+//! SQLite's file format: pages, records, keys, trees, the page cache and the merge.
+
+pub mod collation;
+pub mod key;
+pub mod record;
+pub mod text;
+pub mod value;
+pub mod varint;
