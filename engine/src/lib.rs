@@ -1,1 +1,57 @@
-//! HeddleDB: engine.
+//! HeddleDB's engine: open a SQLite file and let many async tasks write to it at once.
+//!
+//! ```
+//! # fn main() -> heddle_engine::Result<()> { futures_block_on(async {
+//! use heddle_engine::{Database, Options, RowId};
+//!
+//! let db = Database::open_in_memory(Options::default()).await?;
+//! let mut tx = db.begin().await?;
+//! tx.create_table("CREATE TABLE account (id INTEGER PRIMARY KEY, owner TEXT, balance INT)").await?;
+//! tx.commit().await?;
+//!
+//! let id: RowId = db
+//!     .transaction(|tx| Box::pin(async move { tx.table("account")?.insert((None::<i64>, "Ada", 100)).await }))
+//!     .await?;
+//!
+//! let mut tx = db.snapshot().await?;
+//! let mut accounts = tx.table("account")?;
+//! let row = accounts.get(id).await?.expect("it was committed");
+//! assert_eq!(row.get::<i64>("balance")?, 100);
+//! # drop(row); drop(tx);
+//! db.close().await
+//! # }) }
+//! # fn futures_block_on<F: std::future::Future>(future: F) -> F::Output {
+//! #     heddle_io::ThreadRuntime::new().block_on(future)
+//! # }
+//! ```
+//!
+//! - [`Database`]: open, begin, checkpoint, close, metrics. One per file and process.
+//! - [`Transaction`]: reads at one snapshot and private writes, until [`Transaction::commit`].
+//! - [`Table`], [`Index`]: typed rows, kept consistent with each other; [`Scan`] walks them.
+//! - [`Error`]: what went wrong, with facts; [`Error::kind`] says what to do next.
+//!
+//! Below it: `heddle-txn` (transactions over bytes), `heddle-btree` (the file format), `heddle-wal`
+//! (the redo log). What this crate adds is meaning: the catalog read from `sqlite_schema`, rows,
+//! indexes, rowids, and the order in which a checkpoint and a recovery do things.
+
+mod database;
+mod error;
+mod metrics;
+mod options;
+mod row;
+mod scan;
+mod table;
+mod transaction;
+mod value;
+
+pub use database::{CheckpointReport, Database};
+pub use error::{Conflict, Constraint, Error, ErrorKind, Result};
+pub use heddle_base::{RowId, Timestamp};
+pub use heddle_io::{BoxFuture, Env};
+pub use metrics::Metrics;
+pub use options::{AutoVacuum, Durability, Encoding, Isolation, Mode, Options, TxOptions};
+pub use row::{ColumnName, Row, RowValues};
+pub use scan::{Direction, Scan, Step};
+pub use table::{Index, Table};
+pub use transaction::{Attempt, Committed, Savepoint, Transaction};
+pub use value::{FromValue, ToValue, Value, ValueRef};
