@@ -2,6 +2,8 @@
 
 pub mod collation;
 pub mod key;
+pub mod layout;
+pub mod overflow;
 pub mod record;
 pub mod text;
 pub mod value;
