@@ -32,6 +32,8 @@ mod os;
 #[cfg(not(any(heddle_loom, heddle_shuttle)))]
 mod pool;
 #[cfg(not(any(heddle_loom, heddle_shuttle)))]
+mod simulated;
+#[cfg(not(any(heddle_loom, heddle_shuttle)))]
 mod system;
 #[cfg(not(any(heddle_loom, heddle_shuttle)))]
 mod threads;
@@ -47,6 +49,8 @@ pub use error::{Error, Operation, Result};
 pub use file::{Access, File, Io, LockKind, Metadata, OpenOptions, TryRead};
 pub use memory::MemoryIo;
 pub use runtime::{BoxFuture, Env, Runtime};
+#[cfg(not(any(heddle_loom, heddle_shuttle)))]
+pub use simulated::{Disk, Fault, Simulation, When};
 #[cfg(not(any(heddle_loom, heddle_shuttle)))]
 pub use system::default_io;
 #[cfg(not(any(heddle_loom, heddle_shuttle)))]

@@ -4,6 +4,8 @@
 //! supplies those and drives the case to its end. Cases name the invariants of the crate (I1 to
 //! I3) where they check one.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+
 mod files;
 mod hardship;
 mod names;
@@ -55,4 +57,4 @@ macro_rules! all_cases {
     };
 }
 
-all_cases!(memory, blocking, uring);
+all_cases!(memory, blocking, uring, simulated);

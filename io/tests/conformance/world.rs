@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::Poll;
 
-use heddle_io::{Env, File, IoBuf, ThreadRuntime};
+use heddle_io::{Env, File, IoBuf, Simulation, ThreadRuntime};
 
 pub(crate) type Case = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -16,6 +16,7 @@ pub(crate) enum World {
         dir: PathBuf,
         _temp: Option<tempfile::TempDir>,
     },
+    Simulated(Simulation),
 }
 
 impl World {
@@ -24,6 +25,9 @@ impl World {
         match &self {
             World::Threads { env, dir, .. } => {
                 ThreadRuntime::new().block_on(case(env.clone(), dir.clone()));
+            }
+            World::Simulated(simulation) => {
+                simulation.block_on(case(simulation.env(), PathBuf::from("/simulated")));
             }
         }
     }
@@ -49,6 +53,10 @@ pub(crate) fn memory() -> World {
 pub(crate) fn uring() -> World {
     // Where io_uring is refused this runs the fallback, which is then what users get.
     World::on_disk(Env::system())
+}
+
+pub(crate) fn simulated() -> World {
+    World::Simulated(Simulation::new(1))
 }
 
 pub(crate) fn blocking() -> World {
