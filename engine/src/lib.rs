@@ -34,11 +34,13 @@
 //! (the redo log). What this crate adds is meaning: the catalog read from `sqlite_schema`, rows,
 //! indexes, rowids, and the order in which a checkpoint and a recovery do things.
 
+mod catalog;
 mod database;
 mod error;
 mod metrics;
 mod options;
 mod row;
+mod rowids;
 mod scan;
 mod table;
 mod transaction;
@@ -47,9 +49,10 @@ mod value;
 pub use database::{CheckpointReport, Database};
 pub use error::{Conflict, Constraint, Error, ErrorKind, Result};
 pub use heddle_base::{RowId, Timestamp};
+pub use heddle_btree::text::Encoding;
 pub use heddle_io::{BoxFuture, Env};
 pub use metrics::Metrics;
-pub use options::{AutoVacuum, Durability, Encoding, Isolation, Mode, Options, TxOptions};
+pub use options::{AutoVacuum, Durability, Isolation, Mode, Options, TxOptions};
 pub use row::{ColumnName, Row, RowValues};
 pub use scan::{Direction, Scan, Step};
 pub use table::{Index, Table};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use heddle_btree::text::Encoding;
 use heddle_io::Env;
 
 /// When a commit is acknowledged.
@@ -49,16 +50,6 @@ pub enum AutoVacuum {
     Full,
     /// Free pages can be given back on demand.
     Incremental,
-}
-
-/// How text is encoded in a new file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[allow(missing_docs)]
-pub enum Encoding {
-    #[default]
-    Utf8,
-    Utf16Le,
-    Utf16Be,
 }
 
 /// How a database is opened.

@@ -5,8 +5,12 @@
 
 use smallvec::SmallVec;
 
+use bytes::Bytes;
 use heddle_base::RowId;
+use heddle_btree::record::{Record, RecordError};
+use heddle_btree::text::Encoding;
 
+use crate::catalog::TableInfo;
 use crate::{Error, FromValue, Result, ToValue, Value, ValueRef};
 
 /// The values of a whole row (or of a key), in the order of the columns: a tuple, an array, a
@@ -110,31 +114,126 @@ impl<T: ColumnName + ?Sized> ColumnName for &T {
     }
 }
 
-/// A row, as the transaction that read it sees it.
-#[derive(Debug)]
+/// A row, as the transaction that read it sees it. Columns are decoded when asked for.
 pub struct Row<'t> {
-    _table: std::marker::PhantomData<&'t ()>,
+    table: &'t TableInfo,
+    encoding: Encoding,
+    rowid: Option<RowId>,
+    record: Bytes,
 }
 
-#[allow(unused_variables, missing_docs)]
 impl<'t> Row<'t> {
+    pub(crate) fn new(
+        table: &'t TableInfo,
+        encoding: Encoding,
+        rowid: Option<RowId>,
+        record: Bytes,
+    ) -> Row<'t> {
+        Row {
+            table,
+            encoding,
+            rowid,
+            record,
+        }
+    }
+
     /// The rowid; `None` in a WITHOUT ROWID table.
     pub fn rowid(&self) -> Option<RowId> {
-        None
+        self.rowid
     }
+
+    /// A column, by name or position, as a type of Rust.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchColumn`]; [`Error::WrongType`] if it holds something else;
+    /// [`Error::Corrupt`] if the record can't be read.
     pub fn get<T: FromValue>(&self, column: impl ColumnName) -> Result<T> {
-        Err(Error::NoSuchColumn {
-            table: String::new(),
-            column: column.describe(),
+        let position = self.position(&column)?;
+        T::from_value(self.at(position)?).map_err(|error| match error {
+            Error::WrongType {
+                expected, found, ..
+            } => {
+                let column = self.table.names[position].to_string();
+                Error::WrongType {
+                    column,
+                    expected,
+                    found,
+                }
+            }
+            other => other,
         })
     }
+
+    /// A column, by name or position, as it is.
+    ///
+    /// # Errors
+    /// As [`Row::get`], the type aside.
     pub fn value(&self, column: impl ColumnName) -> Result<ValueRef<'_>> {
-        Err(Error::NoSuchColumn {
-            table: String::new(),
-            column: column.describe(),
-        })
+        self.at(self.position(&column)?)
     }
+
+    /// All columns, copied.
+    ///
+    /// # Errors
+    /// As [`Row::value`].
     pub fn values(&self) -> Result<Vec<Value>> {
-        Ok(Vec::new())
+        (0..self.table.names.len())
+            .map(|i| Ok(self.at(i)?.to_owned()))
+            .collect()
+    }
+
+    /// The names of the columns.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.table.names.iter().map(|name| &**name)
+    }
+
+    /// The record's bytes, in SQLite's record format.
+    pub fn record(&self) -> &[u8] {
+        &self.record
+    }
+
+    fn position(&self, column: &impl ColumnName) -> Result<usize> {
+        column
+            .position(&self.table.names)
+            .ok_or_else(|| Error::NoSuchColumn {
+                table: self.table.def.name.to_string(),
+                column: column.describe(),
+            })
+    }
+
+    fn at(&self, position: usize) -> Result<ValueRef<'_>> {
+        let def = &self.table.def;
+        if let (Some(rowid), true) = (self.rowid, def.rowid_alias == Some(position)) {
+            return Ok(ValueRef::Integer(rowid.0));
+        }
+        let place = self.table.places[position];
+        let stored = Record::parse(&self.record).and_then(|record| record.column(place));
+        match stored {
+            Ok(Some(value)) => Ok(def.columns[position].load(value, self.encoding)),
+            Ok(None) => def.columns[position].default_value(&def.name),
+            Err(error) => Err(self.corrupt(&error)),
+        }
+    }
+
+    #[cold]
+    fn corrupt(&self, error: &RecordError) -> Error {
+        let table = &self.table.def.name;
+        let row = self
+            .rowid
+            .map_or_else(String::new, |rowid| format!(" row {rowid}"));
+        Error::Corrupt {
+            path: "".into(),
+            reason: format!("table {table}{row}: {error}"),
+        }
+    }
+}
+
+impl std::fmt::Debug for Row<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut map = f.debug_map();
+        for (i, name) in self.table.names.iter().enumerate() {
+            map.entry(&name, &self.at(i).ok());
+        }
+        map.finish()
     }
 }

@@ -1,0 +1,236 @@
+//! A column's rules: its affinity, and what that makes of a value on its way in and out.
+//!
+//! # Invariant
+//! - C1: what [`Column::store`] gives is what stock SQLite would store for the same value, so that
+//!   indexes built by either agree with the table.
+
+use std::borrow::Cow;
+
+use heddle_btree::collation::Collation;
+use heddle_btree::text::Encoding;
+use heddle_btree::{record, text, value};
+
+use crate::catalog::numeric::{format_real, parse_number, real_as_integer};
+use crate::{Error, Value, ValueRef};
+
+/// What a column's declared type prefers to store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Affinity {
+    Blob,
+    Text,
+    Numeric,
+    Integer,
+    Real,
+}
+
+impl Affinity {
+    /// By SQLite's rules: the first that matches anywhere in the declared type.
+    pub(crate) fn of_type(declared: &str) -> Affinity {
+        let upper = declared.to_ascii_uppercase();
+        let has = |part: &str| upper.contains(part);
+        if has("INT") {
+            Affinity::Integer
+        } else if has("CHAR") || has("CLOB") || has("TEXT") {
+            Affinity::Text
+        } else if has("BLOB") || upper.trim().is_empty() {
+            Affinity::Blob
+        } else if has("REAL") || has("FLOA") || has("DOUB") {
+            Affinity::Real
+        } else {
+            Affinity::Numeric
+        }
+    }
+}
+
+/// What a column of a STRICT table takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StrictType {
+    Integer,
+    Real,
+    Text,
+    Blob,
+    Any,
+}
+
+/// What a row written before the column was added has in it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum DefaultValue {
+    Constant(Value),
+    /// An expression that only SQL can evaluate, as its text.
+    Expression(Box<str>),
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Column {
+    pub(crate) name: Box<str>,
+    pub(crate) affinity: Affinity,
+    /// Whether the declared type is INTEGER and nothing else, as a name for the rowid must be.
+    pub(crate) exact_integer: bool,
+    pub(crate) strict: Option<StrictType>,
+    pub(crate) collation: Collation,
+    pub(crate) not_null: bool,
+    pub(crate) default: DefaultValue,
+}
+
+/// A value as it goes into a record: text in the encoding of the database.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Stored<'a> {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(Cow<'a, [u8]>),
+    Blob(Cow<'a, [u8]>),
+}
+
+impl Stored<'_> {
+    /// As the record codec takes it.
+    pub(crate) fn as_record(&self) -> value::ValueRef<'_> {
+        match self {
+            Stored::Null => value::ValueRef::Null,
+            Stored::Integer(v) => value::ValueRef::Integer(*v),
+            Stored::Real(v) => value::ValueRef::Real(*v),
+            Stored::Text(v) => value::ValueRef::Text(v),
+            Stored::Blob(v) => value::ValueRef::Blob(v),
+        }
+    }
+
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self, Stored::Null)
+    }
+}
+
+impl Column {
+    /// The value as this column stores it (C1).
+    ///
+    /// # Errors
+    /// The storage class given, if a STRICT column does not take it.
+    pub(crate) fn store<'a>(
+        &self,
+        value: &'a ValueRef<'_>,
+        encoding: Encoding,
+    ) -> Result<Stored<'a>, &'static str> {
+        let stored = apply(self.affinity, value, encoding);
+        let fits = match (self.strict, &stored) {
+            (None | Some(StrictType::Any), _) | (_, Stored::Null) => true,
+            (Some(StrictType::Integer), Stored::Integer(_)) => true,
+            (Some(StrictType::Real), Stored::Real(_) | Stored::Integer(_)) => true,
+            (Some(StrictType::Text), Stored::Text(_)) => true,
+            (Some(StrictType::Blob), Stored::Blob(_)) => true,
+            _ => false,
+        };
+        if fits {
+            Ok(stored)
+        } else {
+            Err(value.type_name())
+        }
+    }
+
+    /// A stored value as a reader sees it: REAL columns keep small whole numbers as integers.
+    pub(crate) fn load<'a>(&self, value: value::ValueRef<'a>, encoding: Encoding) -> ValueRef<'a> {
+        match value {
+            value::ValueRef::Integer(v) if self.affinity == Affinity::Real => {
+                ValueRef::Real(v as f64)
+            }
+            other => plain(other, encoding),
+        }
+    }
+
+    /// What a record too short for this column means.
+    pub(crate) fn default_value(&self, table: &str) -> Result<ValueRef<'_>, Error> {
+        match &self.default {
+            DefaultValue::Constant(value) => Ok(value.as_ref()),
+            DefaultValue::Expression(sql) => Err(Error::unsupported(
+                format!("the default of column {table}.{}", self.name),
+                format!("it is the expression {sql}"),
+            )),
+        }
+    }
+}
+
+/// A record's value without any column's rules.
+pub(crate) fn plain(value: value::ValueRef<'_>, encoding: Encoding) -> ValueRef<'_> {
+    match value {
+        value::ValueRef::Null => ValueRef::Null,
+        value::ValueRef::Integer(v) => ValueRef::Integer(v),
+        value::ValueRef::Real(v) => ValueRef::Real(v),
+        value::ValueRef::Text(v) => ValueRef::Text(text::to_str(v, encoding)),
+        value::ValueRef::Blob(v) => ValueRef::Blob(v),
+    }
+}
+
+/// Applies an affinity as SQLite does before it stores or compares.
+pub(crate) fn apply<'a>(
+    affinity: Affinity,
+    value: &'a ValueRef<'_>,
+    encoding: Encoding,
+) -> Stored<'a> {
+    match (affinity, value) {
+        (_, ValueRef::Null) => Stored::Null,
+        (_, ValueRef::Blob(bytes)) => Stored::Blob(Cow::Borrowed(bytes)),
+        (Affinity::Text, ValueRef::Integer(v)) => owned_text(&v.to_string(), encoding),
+        (Affinity::Text, ValueRef::Real(v)) => owned_text(&format_real(*v), encoding),
+        (Affinity::Blob | Affinity::Text, ValueRef::Text(v)) => {
+            Stored::Text(text::from_str(v, encoding))
+        }
+        (Affinity::Numeric | Affinity::Integer | Affinity::Real, ValueRef::Text(v)) => {
+            match parse_number(v) {
+                Some(number) => numeric(affinity, number),
+                None => Stored::Text(text::from_str(v, encoding)),
+            }
+        }
+        (_, ValueRef::Integer(v)) => Stored::Integer(*v),
+        (Affinity::Blob, ValueRef::Real(v)) => real(*v),
+        (_, ValueRef::Real(v)) => numeric(affinity, Value::Real(*v)),
+    }
+}
+
+fn owned_text(text: &str, encoding: Encoding) -> Stored<'static> {
+    Stored::Text(Cow::Owned(text::from_str(text, encoding).into_owned()))
+}
+
+fn real(v: f64) -> Stored<'static> {
+    if v.is_nan() {
+        Stored::Null
+    } else {
+        Stored::Real(v)
+    }
+}
+
+fn numeric(affinity: Affinity, number: Value) -> Stored<'static> {
+    match number {
+        Value::Integer(v) => Stored::Integer(v),
+        Value::Real(v) if affinity == Affinity::Real => match record::compact_real(v) {
+            value::ValueRef::Integer(v) => Stored::Integer(v),
+            _ => real(v),
+        },
+        Value::Real(v) => real_as_integer(v).map_or_else(|| real(v), Stored::Integer),
+        _ => Stored::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c1_affinity_follows_the_declared_type() {
+        let cases = [
+            ("INTEGER", Affinity::Integer),
+            ("tinyint(3)", Affinity::Integer),
+            ("NVARCHAR(160)", Affinity::Text),
+            ("CLOB", Affinity::Text),
+            ("", Affinity::Blob),
+            ("BLOB", Affinity::Blob),
+            ("double precision", Affinity::Real),
+            ("FLOAT", Affinity::Real),
+            ("NUMERIC(10,2)", Affinity::Numeric),
+            ("DATETIME", Affinity::Numeric),
+            ("FLOATING POINT", Affinity::Integer),
+            ("CHARINT", Affinity::Integer),
+        ];
+        for (declared, affinity) in cases {
+            assert_eq!(Affinity::of_type(declared), affinity, "{declared}");
+        }
+    }
+}

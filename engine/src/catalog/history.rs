@@ -1,0 +1,122 @@
+//! Which catalog a snapshot sees.
+//!
+//! # Invariants
+//! - H1: entries are in the order of their timestamps; the first is at or below every live snapshot.
+//! - H2: while a change of the schema commits, `changing` is set: it is set before the commit draws its
+//!   ticket and cleared after its entry is here. So a snapshot that sees the change either finds the
+//!   entry or finds `changing` set, and then waits.
+
+use std::sync::Arc;
+
+use heddle_base::Timestamp;
+use heddle_base::sync::Mutex;
+use heddle_base::sync::atomic::{AtomicBool, Ordering};
+use heddle_base::wait::WaitList;
+
+use crate::catalog::Catalog;
+
+/// The catalogs that snapshots may still see.
+#[derive(Debug)]
+pub(crate) struct History {
+    changing: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// (first timestamp at which it holds, catalog)
+    entries: Vec<(Timestamp, Arc<Catalog>)>,
+    waiters: WaitList<()>,
+}
+
+impl History {
+    pub(crate) fn new(at: Timestamp, catalog: Catalog) -> History {
+        let entries = vec![(at, Arc::new(catalog))];
+        History {
+            changing: AtomicBool::new(false),
+            state: Mutex::new(State {
+                entries,
+                waiters: WaitList::default(),
+            }),
+        }
+    }
+
+    /// The catalog that a snapshot at `at` sees, or `None` while a change is under way (H2).
+    pub(crate) fn at(&self, at: Timestamp) -> Option<Arc<Catalog>> {
+        // Pairs with the store in `begin_change`: SeqCst, so that who drew after it is seen.
+        if self.changing.load(Ordering::SeqCst) {
+            return None;
+        }
+        let state = self.state.lock();
+        let entry = state.entries.iter().rev().find(|(from, _)| *from <= at);
+        entry
+            .or(state.entries.first())
+            .map(|(_, catalog)| Arc::clone(catalog))
+    }
+
+    /// The newest catalog.
+    pub(crate) fn newest(&self) -> Option<Arc<Catalog>> {
+        self.state
+            .lock()
+            .entries
+            .last()
+            .map(|(_, catalog)| Arc::clone(catalog))
+    }
+
+    /// Before the ticket of a schema change is drawn.
+    pub(crate) fn begin_change(&self) {
+        self.changing.store(true, Ordering::SeqCst);
+    }
+
+    /// After the change was published at `at`, or failed.
+    pub(crate) fn end_change(&self, published: Option<(Timestamp, Arc<Catalog>)>) {
+        let mut state = self.state.lock();
+        if let Some((at, catalog)) = published {
+            debug_assert!(
+                state.entries.last().is_none_or(|(last, _)| *last < at),
+                "H1"
+            );
+            state.entries.push((at, catalog));
+        }
+        self.changing.store(false, Ordering::SeqCst);
+        let woken: Vec<_> = std::iter::from_fn(|| state.waiters.pop()).collect();
+        drop(state);
+        for (_, waker) in woken {
+            waker.wake();
+        }
+    }
+
+    /// Waits until no change is under way.
+    ///
+    /// # Cancel safety
+    /// Dropping it forgets it.
+    pub(crate) async fn settled(&self) {
+        let mut waiting = None;
+        std::future::poll_fn(|cx| {
+            let mut state = self.state.lock();
+            if !self.changing.load(Ordering::SeqCst) {
+                if let Some(id) = waiting.take() {
+                    state.waiters.cancel(id);
+                }
+                return std::task::Poll::Ready(());
+            }
+            match waiting {
+                Some(id) if state.waiters.update(id, cx.waker()) => {}
+                _ => waiting = Some(state.waiters.push((), cx.waker().clone())),
+            }
+            std::task::Poll::Pending
+        })
+        .await;
+    }
+
+    /// Forgets catalogs that no snapshot at or above `oldest` can see.
+    pub(crate) fn trim(&self, oldest: Timestamp) {
+        let mut state = self.state.lock();
+        let keep = state
+            .entries
+            .iter()
+            .rposition(|(from, _)| *from <= oldest)
+            .unwrap_or(0);
+        state.entries.drain(..keep);
+    }
+}

@@ -1,0 +1,267 @@
+//! The catalog: what tables and indexes there are, as `sqlite_schema` says.
+//!
+//! - [`parse`]: from SQL text to definitions; [`definition`] and [`column`]: what those are.
+//! - [`schema_row`]: the rows of `sqlite_schema`; [`load`]: from rows to a [`Catalog`].
+//! - [`history`]: which catalog a snapshot sees.
+//!
+//! # Invariants
+//! - K1: a [`Catalog`] never changes; a change of the schema makes another one, which shares the
+//!   tables that did not change.
+//! - K2: a [`TreeId`] names one tree for as long as the log lives: it is never given out twice.
+
+pub(crate) mod column;
+pub(crate) mod definition;
+pub(crate) mod history;
+pub(crate) mod load;
+mod numeric;
+pub(crate) mod parse;
+pub(crate) mod schema_row;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use heddle_base::{RowId, TreeId};
+use heddle_btree::key::KeyShape;
+use heddle_btree::text::Encoding;
+
+use crate::catalog::definition::{IndexDef, KeyPart, TableDef};
+use crate::{Error, Result};
+
+/// How a tree is ordered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TreeKind {
+    Table,
+    Index(KeyShape),
+}
+
+/// All tables at one time (K1).
+#[derive(Debug, Clone)]
+pub(crate) struct Catalog {
+    tables: Vec<Arc<TableInfo>>,
+    by_name: HashMap<Box<str>, usize>,
+    /// Names of views and virtual tables, folded.
+    others: Vec<Box<str>>,
+    encoding: Encoding,
+}
+
+/// A table with its trees.
+#[derive(Debug, Clone)]
+pub(crate) struct TableInfo {
+    pub(crate) def: TableDef,
+    /// Names of the columns, for rows.
+    pub(crate) names: Vec<Box<str>>,
+    /// Where each column is in the record.
+    pub(crate) places: Vec<usize>,
+    /// Which column each place of the record holds.
+    pub(crate) record_order: Vec<usize>,
+    pub(crate) schema_row: RowId,
+    pub(crate) sql: Box<str>,
+    pub(crate) tree: TreeId,
+    pub(crate) kind: Arc<TreeKind>,
+    pub(crate) shared_name: Arc<str>,
+    pub(crate) indexes: Vec<IndexInfo>,
+    /// Why it can't be written, if it can't.
+    pub(crate) obstacle: Option<String>,
+}
+
+/// An index with its tree.
+#[derive(Debug, Clone)]
+pub(crate) struct IndexInfo {
+    pub(crate) def: IndexDef,
+    /// What names the row in its records, if not the rowid.
+    pub(crate) row_parts: Vec<KeyPart>,
+    pub(crate) schema_row: RowId,
+    pub(crate) tree: TreeId,
+    pub(crate) table_tree: TreeId,
+    pub(crate) kind: Arc<TreeKind>,
+    pub(crate) shared_name: Arc<str>,
+}
+
+/// A name as SQLite compares names: without regard to ASCII case.
+pub(crate) fn folded(name: &str) -> Box<str> {
+    name.to_ascii_lowercase().into()
+}
+
+impl TableInfo {
+    pub(crate) fn new(
+        def: TableDef,
+        schema_row: RowId,
+        tree: TreeId,
+        sql: &str,
+        encoding: Encoding,
+    ) -> TableInfo {
+        let record_order = def.record_order();
+        let mut places = vec![0; record_order.len()];
+        for (place, &column) in record_order.iter().enumerate() {
+            places[column] = place;
+        }
+        let kind = match def.key_shape(encoding) {
+            Some(shape) => TreeKind::Index(shape),
+            None => TreeKind::Table,
+        };
+        TableInfo {
+            names: def
+                .columns
+                .iter()
+                .map(|column| column.name.clone())
+                .collect(),
+            places,
+            record_order,
+            schema_row,
+            sql: sql.into(),
+            tree,
+            kind: Arc::new(kind),
+            shared_name: def.name.as_ref().into(),
+            indexes: Vec::new(),
+            obstacle: def.obstacle.clone(),
+            def,
+        }
+    }
+
+    /// # Errors
+    /// [`Error::Unsupported`] naming what of the table can't be read here.
+    pub(crate) fn check_readable(&self) -> Result<()> {
+        match &self.def.unreadable {
+            None => Ok(()),
+            Some(why) => Err(Error::unsupported(
+                format!("reading table {}", self.def.name),
+                why.clone(),
+            )),
+        }
+    }
+
+    /// # Errors
+    /// [`Error::Unsupported`] naming what of the table can't be maintained here.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        match &self.obstacle {
+            None => Ok(()),
+            Some(why) => Err(Error::unsupported(
+                format!("writing table {}", self.def.name),
+                format!("it has what can't be maintained here: {why}"),
+            )),
+        }
+    }
+
+    pub(crate) fn index(&self, name: &str) -> Option<usize> {
+        self.indexes
+            .iter()
+            .position(|index| index.def.name.eq_ignore_ascii_case(name))
+    }
+}
+
+impl IndexInfo {
+    pub(crate) fn new(
+        def: IndexDef,
+        table: &TableDef,
+        table_tree: TreeId,
+        schema_row: RowId,
+        tree: TreeId,
+        encoding: Encoding,
+    ) -> IndexInfo {
+        IndexInfo {
+            row_parts: def.row_parts(table),
+            schema_row,
+            tree,
+            table_tree,
+            kind: Arc::new(TreeKind::Index(def.key_shape(table, encoding))),
+            shared_name: def.name.as_ref().into(),
+            def,
+        }
+    }
+}
+
+impl Catalog {
+    pub(crate) fn new(
+        tables: Vec<Arc<TableInfo>>,
+        others: Vec<Box<str>>,
+        encoding: Encoding,
+    ) -> Catalog {
+        let by_name = tables
+            .iter()
+            .enumerate()
+            .map(|(i, t)| (folded(&t.def.name), i))
+            .collect();
+        Catalog {
+            tables,
+            by_name,
+            others,
+            encoding,
+        }
+    }
+
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    pub(crate) fn tables(&self) -> &[Arc<TableInfo>] {
+        &self.tables
+    }
+
+    /// The table of this name.
+    pub(crate) fn find(&self, name: &str) -> Option<&Arc<TableInfo>> {
+        let position = match self.by_name.get(name) {
+            Some(position) => *position,
+            None => *self.by_name.get(&folded(name))?,
+        };
+        self.tables.get(position)
+    }
+
+    /// # Errors
+    /// [`Error::NoSuchTable`].
+    pub(crate) fn table(&self, name: &str) -> Result<&Arc<TableInfo>> {
+        self.find(name).ok_or_else(|| Error::NoSuchTable {
+            name: name.to_owned(),
+        })
+    }
+
+    /// The table that has this index.
+    pub(crate) fn table_of_index(&self, index: &str) -> Option<&Arc<TableInfo>> {
+        self.tables
+            .iter()
+            .find(|table| table.index(index).is_some())
+    }
+
+    /// # Errors
+    /// [`Error::AlreadyExists`] if a table, an index, a view has the name.
+    pub(crate) fn check_free(&self, name: &str) -> Result<()> {
+        let lower = folded(name);
+        if self.find(name).is_some()
+            || self.others.contains(&lower)
+            || self.table_of_index(name).is_some()
+        {
+            return Err(Error::AlreadyExists {
+                name: name.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// With one table added, or replaced if it is there by its tree.
+    pub(crate) fn with_table(&self, table: TableInfo) -> Catalog {
+        let mut tables = self.tables.clone();
+        match tables.iter().position(|t| t.tree == table.tree) {
+            Some(at) => tables[at] = Arc::new(table),
+            None => tables.push(Arc::new(table)),
+        }
+        Catalog::new(tables, self.others.clone(), self.encoding)
+    }
+
+    /// Without the table of this tree.
+    pub(crate) fn without_table(&self, tree: TreeId) -> Catalog {
+        let tables = self
+            .tables
+            .iter()
+            .filter(|t| t.tree != tree)
+            .cloned()
+            .collect();
+        Catalog::new(tables, self.others.clone(), self.encoding)
+    }
+
+    /// Every tree with its kind, the schema table's aside.
+    pub(crate) fn trees(&self) -> impl Iterator<Item = (TreeId, &Arc<TreeKind>)> {
+        self.tables.iter().flat_map(|table| {
+            let indexes = table.indexes.iter().map(|index| (index.tree, &index.kind));
+            std::iter::once((table.tree, &table.kind)).chain(indexes)
+        })
+    }
+}
