@@ -101,6 +101,10 @@ pub enum LockKind {
 /// Dropping any of these futures leaves the operation running to its end in the background, or
 /// never begun (I3). The buffer is then dropped with it.
 #[async_trait]
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "it asks the system and may fail: no collection"
+)]
 pub trait File: Send + Sync + 'static {
     /// The name it was opened by.
     fn path(&self) -> &Path;

@@ -56,4 +56,4 @@ pub use system::default_io;
 #[cfg(not(any(heddle_loom, heddle_shuttle)))]
 pub use threads::ThreadRuntime;
 #[cfg(all(target_os = "linux", not(any(heddle_loom, heddle_shuttle))))]
-pub use uring::UringIo;
+pub use uring::{DurableWrites, UringIo};

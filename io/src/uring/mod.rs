@@ -1,9 +1,15 @@
 //! The backend of Linux: io_uring, driven by tokio-uring on threads of its own.
 //!
-//! Pages and log have a ring each, so that a durable write never queues behind page reads. The
-//! rings transfer and sync; names, lengths and allocation go through a small pool, as in
-//! [`crate::blocking`]. A hop to a ring's thread costs from 4 us (cores awake) to 60 us (asleep),
-//! therefore [`File::try_read_at`] and [`File::write_durable_here`] stay on the caller's thread.
+//! Pages and log have a ring each, so that neither queues behind the other. The rings transfer
+//! and sync; names, lengths and allocation go through pools, as in [`crate::blocking`]. A hop to
+//! a ring's thread costs from 4 us (cores awake) to 60 us (asleep), therefore
+//! [`File::try_read_at`] and [`File::write_durable_here`] stay on the caller's thread.
+//!
+//! Durable writes have a choice of route ([`DurableWrites`]), since measurement is of two minds:
+//! on idle cores the ring is a tenth faster from depth 4 on and takes half the processor time;
+//! beside busy cores its completions wait for whole scheduler ticks, and a pool of threads is
+//! half as fast again with a third of the tail (`examples/durable_writes.rs`). What a database
+//! does meanwhile keeps cores busy, so the pool is the default.
 //!
 //! Guard rails around tokio-uring are the invariants U1 to U4 of [`ring`].
 
@@ -26,14 +32,28 @@ use crate::{
     Access, Error, File, Io, IoBuf, LockKind, Metadata, OpenOptions, Operation, Result, TryRead,
 };
 
-/// Threads for what does not go through a ring.
-const THREADS: usize = 4;
+/// Threads for names, lengths and allocation.
+const PAGE_THREADS: usize = 4;
+/// Threads for durable writes: as many as it pays to have in flight.
+const LOG_THREADS: usize = 16;
+
+/// By which route [`File::write_durable_at`] goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DurableWrites {
+    /// A thread per write in flight: best beside busy cores, and the default.
+    #[default]
+    Pool,
+    /// The ring: best on idle cores, and cheapest in processor time.
+    Ring,
+}
 
 /// See the module.
 pub struct UringIo {
     pages: Arc<Ring>,
     log: Arc<Ring>,
-    pool: Arc<Pool>,
+    page_pool: Arc<Pool>,
+    log_pool: Arc<Pool>,
+    durable_writes: DurableWrites,
 }
 
 impl UringIo {
@@ -42,11 +62,21 @@ impl UringIo {
     /// # Errors
     /// Where the kernel is too old for io_uring, or a container's rules refuse it.
     pub fn new() -> io::Result<Arc<Self>> {
+        Self::with(DurableWrites::default())
+    }
+
+    /// As [`UringIo::new`], with a choice of route for durable writes.
+    ///
+    /// # Errors
+    /// As [`UringIo::new`].
+    pub fn with(durable_writes: DurableWrites) -> io::Result<Arc<Self>> {
         probe()?;
         Ok(Arc::new(Self {
             pages: Arc::new(Ring::start("heddle-ring-pages")?),
             log: Arc::new(Ring::start("heddle-ring-log")?),
-            pool: Arc::new(Pool::new("heddle-files", THREADS)),
+            page_pool: Arc::new(Pool::new("heddle-files", PAGE_THREADS)),
+            log_pool: Arc::new(Pool::new("heddle-log", LOG_THREADS)),
+            durable_writes,
         }))
     }
 
@@ -56,18 +86,18 @@ impl UringIo {
         path: &Path,
         work: impl FnOnce(&Path) -> io::Result<R> + Send + 'static,
     ) -> Result<R> {
-        on_path(&self.pool, operation, path, work).await
+        on_path(&self.page_pool, operation, path, work).await
     }
 
     fn file(&self, handle: Handle, access: Access) -> Arc<dyn File> {
-        let ring = match access {
-            Access::Pages => &self.pages,
-            Access::Log => &self.log,
+        let (ring, pool) = match access {
+            Access::Pages => (&self.pages, &self.page_pool),
+            Access::Log => (&self.log, &self.log_pool),
         };
-        let pooled = PooledFile::new(handle, &self.pool);
         Arc::new(RingFile {
-            pooled,
+            pooled: PooledFile::new(handle, pool),
             ring: Arc::clone(ring),
+            durable_writes: self.durable_writes,
         })
     }
 }
@@ -95,6 +125,7 @@ fn probe() -> io::Result<()> {
 struct RingFile {
     pooled: PooledFile,
     ring: Arc<Ring>,
+    durable_writes: DurableWrites,
 }
 
 impl RingFile {
@@ -146,6 +177,9 @@ impl File for RingFile {
     }
 
     async fn write_durable_at(&self, buf: IoBuf, offset: u64) -> (Result<()>, IoBuf) {
+        if self.durable_writes == DurableWrites::Pool {
+            return self.pooled.write_durable_at(buf, offset).await;
+        }
         let (done, buf) = self.submit(Action::WriteDurable, buf, offset).await;
         (
             done.map(drop)
@@ -232,12 +266,14 @@ impl Io for UringIo {
     }
 
     async fn shutdown(&self) {
-        self.pool.close();
+        self.page_pool.close();
+        self.log_pool.close();
         self.pages.close();
         self.log.close();
         self.pages.ended().await;
         self.log.ended().await;
-        self.pool.drained().await;
+        self.page_pool.drained().await;
+        self.log_pool.drained().await;
     }
 }
 

@@ -57,4 +57,4 @@ macro_rules! all_cases {
     };
 }
 
-all_cases!(memory, blocking, uring, simulated);
+all_cases!(memory, blocking, uring, uring_durable_by_ring, simulated);

@@ -55,6 +55,15 @@ pub(crate) fn uring() -> World {
     World::on_disk(Env::system())
 }
 
+pub(crate) fn uring_durable_by_ring() -> World {
+    let mut env = Env::system();
+    #[cfg(target_os = "linux")]
+    if let Ok(io) = heddle_io::UringIo::with(heddle_io::DurableWrites::Ring) {
+        env.io = io;
+    }
+    World::on_disk(env)
+}
+
 pub(crate) fn simulated() -> World {
     World::Simulated(Simulation::new(1))
 }
