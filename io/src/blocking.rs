@@ -164,6 +164,17 @@ impl File for PooledFile {
         self.transfer(Operation::Write, buf, offset, write).await
     }
 
+    async fn write_here(&self, buf: IoBuf, offset: u64) -> (Result<()>, IoBuf) {
+        let done = self
+            .pool
+            .enter()
+            .and_then(|_entered| self.handle.write(&buf, offset));
+        (
+            done.map_err(|source| self.error_at(Operation::Write, offset, source)),
+            buf,
+        )
+    }
+
     async fn write_durable_here(&self, buf: IoBuf, offset: u64) -> (Result<()>, IoBuf) {
         let done = self
             .pool

@@ -119,6 +119,12 @@ pub trait File: Send + Sync + 'static {
     /// Writes all of `buf` at `offset`, growing the file if need be. Not yet durable.
     async fn write_at(&self, buf: IoBuf, offset: u64) -> (Result<()>, IoBuf);
 
+    /// As [`File::write_at`], done by the calling thread if the backend can: a copy into the cache
+    /// of the OS costs less than a hop, but may block where that cache is full of unwritten pages.
+    async fn write_here(&self, buf: IoBuf, offset: u64) -> (Result<()>, IoBuf) {
+        self.write_at(buf, offset).await
+    }
+
     /// Writes all of `buf` at `offset` and returns when it is on disk. The file is not to grow by
     /// this (see [`File::preallocate`]). Several may be in flight at once, and then finish in any
     /// order. After an error what is on disk in that range is unknown.

@@ -20,13 +20,14 @@ use crate::{Error, File, Io, IoBuf, LockKind, Metadata, OpenOptions, Operation, 
 /// See the module.
 pub struct MemoryIo {
     world: Arc<World>,
+    closed: Arc<AtomicBool>,
 }
 
+/// What outlives a shutdown.
 struct World {
     names: Mutex<BTreeMap<PathBuf, Arc<Node>>>,
     /// Numbers nodes and opens.
     next_id: AtomicU64,
-    closed: AtomicBool,
 }
 
 /// A file's content, whatever its name.
@@ -51,29 +52,48 @@ impl MemoryIo {
         let world = World {
             names: Mutex::new(BTreeMap::new()),
             next_id: AtomicU64::new(1),
-            closed: AtomicBool::new(false),
         };
+        Self::on(Arc::new(world))
+    }
+
+    /// Another handle to the same files, which a shutdown of this one does not close. So a test
+    /// can close a database and open it again.
+    pub fn reopen(&self) -> Arc<Self> {
+        Self::on(Arc::clone(&self.world))
+    }
+
+    fn on(world: Arc<World>) -> Arc<Self> {
         Arc::new(Self {
-            world: Arc::new(world),
+            world,
+            closed: Arc::new(AtomicBool::new(false)),
+        })
+    }
+
+    fn file(&self, node: Arc<Node>, path: PathBuf, write: bool) -> Arc<dyn File> {
+        let owner = self.world.fresh_id();
+        Arc::new(MemoryFile {
+            closed: Arc::clone(&self.closed),
+            node,
+            path,
+            write,
+            owner,
         })
     }
 
     fn check(&self, operation: Operation, path: &Path) -> Result<()> {
-        self.world
-            .check()
-            .map_err(|source| Error::new(operation, path, source))
+        check_open(&self.closed).map_err(|source| Error::new(operation, path, source))
+    }
+}
+
+fn check_open(closed: &AtomicBool) -> io::Result<()> {
+    if closed.load(Ordering::Acquire) {
+        Err(crate::error::closed())
+    } else {
+        Ok(())
     }
 }
 
 impl World {
-    fn check(&self) -> io::Result<()> {
-        if self.closed.load(Ordering::Acquire) {
-            Err(crate::error::closed())
-        } else {
-            Ok(())
-        }
-    }
-
     fn fresh_id(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
@@ -193,7 +213,7 @@ fn parts(buf: &mut [u8], offset: u64) -> impl Iterator<Item = &mut [u8]> {
 }
 
 struct MemoryFile {
-    world: Arc<World>,
+    closed: Arc<AtomicBool>,
     node: Arc<Node>,
     path: PathBuf,
     write: bool,
@@ -202,19 +222,8 @@ struct MemoryFile {
 }
 
 impl MemoryFile {
-    fn open(world: &Arc<World>, node: Arc<Node>, path: PathBuf, write: bool) -> Arc<dyn File> {
-        let owner = world.fresh_id();
-        Arc::new(MemoryFile {
-            world: Arc::clone(world),
-            node,
-            path,
-            write,
-            owner,
-        })
-    }
-
     fn check(&self, writing: bool) -> io::Result<()> {
-        self.world.check()?;
+        check_open(&self.closed)?;
         if writing && !self.write {
             Err(ErrorKind::PermissionDenied.into())
         } else {
@@ -325,23 +334,13 @@ impl Io for MemoryIo {
             .world
             .find_or_create(path, options)
             .map_err(|source| Error::new(Operation::Open, path, source))?;
-        Ok(MemoryFile::open(
-            &self.world,
-            node,
-            path.to_owned(),
-            options.write,
-        ))
+        Ok(self.file(node, path.to_owned(), options.write))
     }
 
     async fn open_unlinked(&self, dir: &Path) -> Result<Arc<dyn File>> {
         self.check(Operation::Open, dir)?;
         let node = self.world.new_node();
-        Ok(MemoryFile::open(
-            &self.world,
-            node,
-            dir.join("(unlinked)"),
-            true,
-        ))
+        Ok(self.file(node, dir.join("(unlinked)"), true))
     }
 
     async fn metadata(&self, path: &Path) -> Result<Option<Metadata>> {
@@ -407,7 +406,7 @@ impl Io for MemoryIo {
     }
 
     async fn shutdown(&self) {
-        self.world.closed.store(true, Ordering::Release);
+        self.closed.store(true, Ordering::Release);
     }
 }
 
@@ -417,9 +416,24 @@ impl std::fmt::Debug for MemoryIo {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(any(heddle_loom, heddle_shuttle))))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_outlive_a_shutdown() {
+        let io = MemoryIo::new();
+        let path = Path::new("/x");
+        let again = io.reopen();
+        crate::executor::block_on(async {
+            let file = io.open(path, OpenOptions::CREATE).await.unwrap();
+            file.write_at(IoBuf::copy_of(b"kept"), 0).await.0.unwrap();
+            io.shutdown().await;
+            assert!(io.open(path, OpenOptions::READ).await.is_err());
+            let file = again.open(path, OpenOptions::READ).await.unwrap();
+            assert_eq!(file.len().await.unwrap(), 4);
+        });
+    }
 
     #[test]
     fn content_crosses_pieces_and_forgets_what_is_cut_off() {

@@ -3,7 +3,8 @@
 //! Pages and log have a ring each, so that neither queues behind the other. The rings transfer
 //! and sync; names, lengths and allocation go through pools, as in [`crate::blocking`]. A hop to
 //! a ring's thread costs from 4 us (cores awake) to 60 us (asleep), therefore
-//! [`File::try_read_at`] and [`File::write_durable_here`] stay on the caller's thread.
+//! [`File::try_read_at`], [`File::write_here`] and [`File::write_durable_here`] stay on the
+//! caller's thread.
 //!
 //! Durable writes have a choice of route ([`DurableWrites`]), since measurement is of two minds:
 //! on idle cores the ring is a tenth faster from depth 4 on and takes half the processor time;
@@ -186,6 +187,10 @@ impl File for RingFile {
                 .map_err(self.error_at(Operation::Write, offset)),
             buf,
         )
+    }
+
+    async fn write_here(&self, buf: IoBuf, offset: u64) -> (Result<()>, IoBuf) {
+        self.pooled.write_here(buf, offset).await
     }
 
     async fn write_durable_here(&self, buf: IoBuf, offset: u64) -> (Result<()>, IoBuf) {

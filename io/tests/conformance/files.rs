@@ -17,6 +17,12 @@ pub(crate) async fn what_is_written_is_read(env: Env, dir: PathBuf) {
         write(&*file, &bytes, offset).await;
         assert_eq!(read(&*file, offset, len).await, bytes);
     }
+    let (done, buf) = file.write_here(IoBuf::copy_of(b"here"), 78_188).await;
+    done.unwrap();
+    assert_eq!(
+        (&*buf, &*read(&*file, 78_188, 9).await),
+        (&b"here"[..], &b"here"[..])
+    );
     assert_eq!(file.len().await.unwrap(), 78_192);
     file.sync_data().await.unwrap();
     assert_eq!(file.path(), dir.join("a"));
