@@ -94,12 +94,22 @@ impl Inode {
         for sector in sectors(&range) {
             let mut bytes = vec![0; SECTOR].into_boxed_slice();
             copy_sector(&self.seen, sector, &mut bytes);
+            if self.is_fresh_zeros(sector, &bytes) {
+                continue;
+            }
             let versions = self.dirty.entry(sector).or_default();
             if versions.len() == VERSIONS {
                 versions.remove(1);
             }
             versions.push(Version { moment, bytes, cut });
         }
+    }
+
+    /// Zeros where a crash could leave nothing else need no version: so preallocating is cheap.
+    fn is_fresh_zeros(&self, sector: usize, bytes: &[u8]) -> bool {
+        sector * SECTOR >= self.durable.len()
+            && !self.dirty.contains_key(&sector)
+            && bytes.iter().all(|byte| *byte == 0)
     }
 
     /// Cuts off, or grows with zeros.

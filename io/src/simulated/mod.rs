@@ -270,7 +270,6 @@ impl Disk<'_> {
     ///
     /// # Errors
     /// Those of writing the real files.
-    #[cfg_attr(doc, doc(alias = "snapshot"))]
     pub fn export(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> std::io::Result<()> {
         for path in self.files() {
             if path.parent() == Some(from.as_ref())

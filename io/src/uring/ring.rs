@@ -156,6 +156,11 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            // What this task had in flight is now unknown, so that nobody can wait for it.
+            tracing::error!("a task of the ring panicked: aborting (U3)");
+            std::process::abort();
+        }
         self.count.set(self.count.get() - 1);
         self.shared.room();
     }
