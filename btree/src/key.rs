@@ -26,8 +26,8 @@
 use std::cmp::Ordering;
 
 use crate::collation::Collation;
-use crate::text::Encoding;
 use crate::record::{Columns, Record, RecordError};
+use crate::text::Encoding;
 use crate::value::ValueRef;
 
 const NULL: u8 = 0x05;
@@ -291,7 +291,11 @@ fn put_number<S: Sink>(floor: f64, above: u16, sink: &mut S) -> bool {
     let mut bytes = [NUMBER, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     // Adding 0.0 makes 0.0 of -0.0, which is equal to it.
     let bits = (floor + 0.0).to_bits();
-    let ordered = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
+    let ordered = if bits >> 63 == 1 {
+        !bits
+    } else {
+        bits | 1 << 63
+    };
     bytes[1..9].copy_from_slice(&ordered.to_be_bytes());
     if floor.abs() < EXACT as f64 {
         sink.put(&bytes[..9])

@@ -408,7 +408,9 @@ impl<'a> PageView<'a> {
     #[cold]
     fn overflowing_body(&self, len: u64, at: usize) -> Result<Payload<'a>, Corrupt> {
         if self.kind() == PageKind::TableInterior {
-            return Err(self.header.corrupt("an interior page of a table has no payload"));
+            return Err(self
+                .header
+                .corrupt("an interior page of a table has no payload"));
         }
         if len > MAX_PAYLOAD {
             return Err(self.header.corrupt("a payload is over SQLite's limit"));
@@ -510,7 +512,9 @@ impl<'a> PageView<'a> {
     fn u32_at(&self, at: usize) -> Result<u32, Corrupt> {
         match self.data.get(at..at + 4) {
             Some(&[a, b, c, d]) => Ok(u32::from_be_bytes([a, b, c, d])),
-            _ => Err(self.header.corrupt("a page number runs over the page's end")),
+            _ => Err(self
+                .header
+                .corrupt("a page number runs over the page's end")),
         }
     }
 
@@ -542,7 +546,10 @@ impl Iterator for Freeblocks<'_> {
         }
         let size = self.view.u16_at(offset + 2);
         if offset < self.least || size < 4 || offset + size > self.view.data.len() {
-            return Some(Err(self.view.header.corrupt("a freeblock lies where none can")));
+            return Some(Err(self
+                .view
+                .header
+                .corrupt("a freeblock lies where none can")));
         }
         self.next = self.view.u16_at(offset);
         // Blocks that touch would have been joined, but four bytes between them may be fragments.

@@ -8,10 +8,13 @@
 //! 1. A chain takes exactly as many pages as the payload needs, and no more than the file has: a loop ends
 //!    with `Corrupt` or with the payload's length.
 //! 2. Memory grows page by page with what the chain really has.
+//! 3. No guard is held while a page is waited for.
 
 use heddle_base::PageNo;
 
+use crate::error::Result;
 use crate::layout::{Corrupt, Payload};
+use crate::pages::Pages;
 
 /// A position in an overflow chain.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +37,7 @@ impl Chain {
         payload: &Payload<'_>,
         usable: usize,
         page_count: u32,
-    ) -> Result<Option<Self>, Corrupt> {
+    ) -> std::result::Result<Option<Self>, Corrupt> {
         let Some(next) = payload.overflow else {
             return Ok(None);
         };
@@ -63,7 +66,7 @@ impl Chain {
     ///
     /// # Errors
     /// `Corrupt` if the chain ends before the payload does, or the image is no whole page.
-    pub fn take<'a>(&mut self, image: &'a [u8]) -> Result<&'a [u8], Corrupt> {
+    pub fn take<'a>(&mut self, image: &'a [u8]) -> std::result::Result<&'a [u8], Corrupt> {
         let page = self.next;
         let corrupt = |reason| Corrupt { page, reason };
         let len = self.remaining.min(self.per_page as u64) as usize;
@@ -77,6 +80,54 @@ impl Chain {
         }
         Ok(content)
     }
+}
+
+/// A payload being put together from its local part and its chain.
+pub(crate) struct ChainRead {
+    chain: Chain,
+    payload: Vec<u8>,
+}
+
+impl ChainRead {
+    /// A read of `payload`, which overflows and whose cell lies on page `owner`.
+    pub(crate) fn begin(owner: PageNo, payload: &Payload<'_>, pages: &impl Pages) -> Result<Self> {
+        let (usable, page_count) = (pages.usable_size(), pages.page_count());
+        let Some(chain) = Chain::begin(owner, payload, usable, page_count)? else {
+            return Err(Corrupt {
+                page: owner,
+                reason: "a record is shorter than its header says",
+            }
+            .into());
+        };
+        Ok(Self {
+            chain,
+            payload: payload.local.to_vec(),
+        })
+    }
+
+    /// Reads on over cached pages: `None` when the payload is complete, else the page that is missing.
+    fn advance(&mut self, pages: &impl Pages) -> Result<Option<PageNo>> {
+        let guard = crossbeam_epoch::pin();
+        while let Some(page) = self.chain.next_page() {
+            let Some(image) = pages.cached(page, &guard)? else {
+                return Ok(Some(page));
+            };
+            self.payload.extend_from_slice(self.chain.take(image)?);
+        }
+        Ok(None)
+    }
+}
+
+/// Reads a chain to its end: the whole payload.
+///
+/// # Cancel safety
+/// It only reads.
+pub(crate) async fn complete(mut read: ChainRead, pages: &impl Pages) -> Result<Vec<u8>> {
+    while let Some(page) = read.advance(pages)? {
+        let image = pages.page(page).await?;
+        read.payload.extend_from_slice(read.chain.take(&image)?);
+    }
+    Ok(read.payload)
 }
 
 #[cfg(test)]

@@ -11,6 +11,10 @@
 //! 3. [`encode`] writes the shortest serial types, as stock SQLite does: what stock wrote is written
 //!    again byte for byte (but for reals it stored as integers, see [`compact_real`]).
 
+use heddle_base::PageNo;
+
+use crate::error::Error;
+use crate::layout::Corrupt;
 use crate::value::ValueRef;
 use crate::varint;
 
@@ -31,6 +35,18 @@ pub enum RecordError {
     /// A record to be written is over SQLite's limits.
     #[error("a record of {0} bytes is over the limit of {MAX_PAYLOAD}")]
     TooBig(u64),
+}
+
+impl RecordError {
+    /// The error for a record found on this page.
+    pub fn on_page(self, page: PageNo) -> Error {
+        let reason = match self {
+            RecordError::Malformed(reason) => reason,
+            RecordError::NotLocal => "a record is shorter than its header says",
+            RecordError::TooBig(_) => "a record is over SQLite's limit",
+        };
+        Corrupt { page, reason }.into()
+    }
 }
 
 /// A record, or the local part of one.
@@ -180,7 +196,9 @@ impl<'a> Columns<'a> {
         self.at += n;
         self.body += body_len(serial)?;
         if self.body > self.payload_len {
-            return Err(RecordError::Malformed("a column runs over the record's end"));
+            return Err(RecordError::Malformed(
+                "a column runs over the record's end",
+            ));
         }
         Ok(Some(serial))
     }
@@ -203,9 +221,7 @@ fn decode(serial: u64, body: &[u8]) -> ValueRef<'_> {
     match (serial, body) {
         (1, &[a]) => ValueRef::Integer(i64::from(a as i8)),
         (2, &[a, b]) => ValueRef::Integer(i64::from(i16::from_be_bytes([a, b]))),
-        (3, &[a, b, c]) => {
-            ValueRef::Integer(i64::from(i32::from_be_bytes([a, b, c, 0]) >> 8))
-        }
+        (3, &[a, b, c]) => ValueRef::Integer(i64::from(i32::from_be_bytes([a, b, c, 0]) >> 8)),
         (4, &[a, b, c, d]) => ValueRef::Integer(i64::from(i32::from_be_bytes([a, b, c, d]))),
         (5, &[a, b, c, d, e, f]) => {
             ValueRef::Integer(i64::from_be_bytes([a, b, c, d, e, f, 0, 0]) >> 16)
@@ -215,7 +231,11 @@ fn decode(serial: u64, body: &[u8]) -> ValueRef<'_> {
         }
         (7, &[a, b, c, d, e, f, g, h]) => {
             let real = f64::from_be_bytes([a, b, c, d, e, f, g, h]);
-            if real.is_nan() { ValueRef::Null } else { ValueRef::Real(real) }
+            if real.is_nan() {
+                ValueRef::Null
+            } else {
+                ValueRef::Real(real)
+            }
         }
         (8, _) => ValueRef::Integer(0),
         (9, _) => ValueRef::Integer(1),
@@ -333,10 +353,27 @@ mod tests {
     #[test]
     fn integers_take_the_shortest_type() {
         let cases = [
-            (0, 8), (1, 9), (-1, 1), (2, 1), (127, 1), (-128, 1), (128, 2), (-129, 2),
-            (32_767, 2), (32_768, 3), (-32_769, 3), (8_388_607, 3), (8_388_608, 4),
-            (-8_388_609, 4), (i64::from(i32::MAX), 4), (i64::from(i32::MAX) + 1, 5),
-            ((1 << 47) - 1, 5), (-(1 << 47), 5), (1 << 47, 6), (i64::MAX, 6), (i64::MIN, 6),
+            (0, 8),
+            (1, 9),
+            (-1, 1),
+            (2, 1),
+            (127, 1),
+            (-128, 1),
+            (128, 2),
+            (-129, 2),
+            (32_767, 2),
+            (32_768, 3),
+            (-32_769, 3),
+            (8_388_607, 3),
+            (8_388_608, 4),
+            (-8_388_609, 4),
+            (i64::from(i32::MAX), 4),
+            (i64::from(i32::MAX) + 1, 5),
+            ((1 << 47) - 1, 5),
+            (-(1 << 47), 5),
+            (1 << 47, 6),
+            (i64::MAX, 6),
+            (i64::MIN, 6),
         ];
         for (integer, serial) in cases {
             let bytes = encoded(&[ValueRef::Integer(integer)]);
@@ -353,7 +390,10 @@ mod tests {
             panic!("a real is expected")
         };
         assert!(zero.is_sign_negative());
-        assert_eq!(decoded(&[2, 7, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0]), [ValueRef::Null]);
+        assert_eq!(
+            decoded(&[2, 7, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0]),
+            [ValueRef::Null]
+        );
         assert_eq!(compact_real(3.0), ValueRef::Integer(3));
         assert_eq!(compact_real(-0.0).integer(), None);
         assert_eq!(compact_real(0.5), ValueRef::Real(0.5));
@@ -363,7 +403,9 @@ mod tests {
     /// The header's length is part of the header: both sides of the step from one byte to two.
     #[test]
     fn header_length_counts_itself() {
-        for columns in [0, 1, 125, 126, 127, 128, 129, 16_380, 16_381, 16_382, 16_383, 32_000] {
+        for columns in [
+            0, 1, 125, 126, 127, 128, 129, 16_380, 16_381, 16_382, 16_383, 32_000,
+        ] {
             let bytes = encoded(&vec![ValueRef::Null; columns]);
             let record = Record::parse(&bytes).expect("a record");
             assert_eq!(record.header as usize, bytes.len(), "{columns} columns");
@@ -375,8 +417,16 @@ mod tests {
     #[test]
     fn hostile_records_are_malformed() {
         let cases: &[&[u8]] = &[
-            &[], &[0], &[5, 0], &[2, 10], &[2, 11], &[2, 1], &[2, 0x80], &[3, 13, 15],
-            &[0xff; 9], &[2, 6, 0, 0, 0],
+            &[],
+            &[0],
+            &[5, 0],
+            &[2, 10],
+            &[2, 11],
+            &[2, 1],
+            &[2, 0x80],
+            &[3, 13, 15],
+            &[0xff; 9],
+            &[2, 6, 0, 0, 0],
             &[10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
         ];
         for case in cases {
@@ -385,7 +435,10 @@ mod tests {
                 while columns.next_value()?.is_some() {}
                 Ok(())
             });
-            assert!(matches!(outcome, Err(RecordError::Malformed(_))), "{case:?}: {outcome:?}");
+            assert!(
+                matches!(outcome, Err(RecordError::Malformed(_))),
+                "{case:?}: {outcome:?}"
+            );
         }
     }
 
@@ -393,14 +446,21 @@ mod tests {
     #[test]
     fn a_local_part_tells_what_it_can() {
         let blob = vec![7; 300];
-        let bytes = encoded(&[ValueRef::Integer(5), ValueRef::Blob(&blob), ValueRef::Integer(9)]);
+        let bytes = encoded(&[
+            ValueRef::Integer(5),
+            ValueRef::Blob(&blob),
+            ValueRef::Integer(9),
+        ]);
         let total = bytes.len() as u64;
         let local = Record::parse_local(&bytes[..100], total).expect("header is local");
         assert_eq!(local.column(0), Ok(Some(ValueRef::Integer(5))));
         assert_eq!(local.column(1), Err(RecordError::NotLocal));
         assert_eq!(local.column(2), Err(RecordError::NotLocal));
         assert_eq!(local.column(3), Ok(None));
-        assert_eq!(Record::parse_local(&[], total).err(), Some(RecordError::NotLocal));
+        assert_eq!(
+            Record::parse_local(&[], total).err(),
+            Some(RecordError::NotLocal)
+        );
         let header_cut = Record::parse_local(&bytes[..2], total).expect("length is local");
         assert_eq!(header_cut.column_count(), Err(RecordError::NotLocal));
     }

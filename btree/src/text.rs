@@ -94,7 +94,12 @@ mod tests {
 
     #[test]
     fn utf16_comes_back() {
-        for text in ["", "abc", "\u{e9}\u{7ff}\u{800}\u{ffff}", "\u{10000}\u{10ffff}x"] {
+        for text in [
+            "",
+            "abc",
+            "\u{e9}\u{7ff}\u{800}\u{ffff}",
+            "\u{10000}\u{10ffff}x",
+        ] {
             for encoding in [Encoding::Utf8, Encoding::Utf16Le, Encoding::Utf16Be] {
                 assert_eq!(to_str(&from_str(text, encoding), encoding), text);
             }
@@ -105,7 +110,10 @@ mod tests {
     #[test]
     fn broken_utf16_is_converted_as_sqlite_does() {
         // A lone surrogate at the end, and an odd byte after it.
-        assert_eq!(&*to_utf8(&[0x00, 0xd8, 0x41], Encoding::Utf16Le), [0xed, 0xa0, 0x80]);
+        assert_eq!(
+            &*to_utf8(&[0x00, 0xd8, 0x41], Encoding::Utf16Le),
+            [0xed, 0xa0, 0x80]
+        );
         // A surrogate swallows the unit after it, whatever that is.
         assert_eq!(
             &*to_utf8(&[0x00, 0xd8, 0x41, 0x00], Encoding::Utf16Le),

@@ -1,0 +1,53 @@
+//! What the readers of trees need of whoever holds the pages.
+//!
+//! The pager's snapshot is one; a test's image of a file in memory is another. So that trees and cursors know
+//! nothing of caches and files.
+
+use std::ops::Deref;
+
+use crossbeam_epoch::Guard;
+use heddle_base::PageNo;
+
+use crate::error::Result;
+
+/// An immutable set of pages, numbered from 1: one state of a database. Clones are cheap and show the same state.
+///
+/// A page number of 0 or above [`Pages::page_count`] is `Corrupt`, in every method.
+pub trait Pages: Clone + Send + Sync + 'static {
+    /// An owned image of a page.
+    type Page: Deref<Target = [u8]> + Clone + Send + Sync + 'static;
+
+    /// Bytes of each page that are in use: the page size without the reserved bytes, at least 480.
+    fn usable_size(&self) -> usize;
+
+    /// How many pages there are.
+    fn page_count(&self) -> u32;
+
+    /// The image of a page, borrowed from the cache without a lock, an allocation or a reference count; `None` if it
+    /// is not cached.
+    ///
+    /// # Errors
+    /// `Corrupt` if there is no such page.
+    fn cached<'g>(&'g self, page: PageNo, guard: &'g Guard) -> Result<Option<&'g [u8]>>;
+
+    /// As [`Pages::cached`], but owned.
+    ///
+    /// # Errors
+    /// `Corrupt` if there is no such page.
+    fn cached_page(&self, page: PageNo, guard: &Guard) -> Result<Option<Self::Page>>;
+
+    /// The image of a page, loaded if it is not cached.
+    ///
+    /// # Errors
+    /// `Corrupt` if there is no such page, or what reading the file gives.
+    ///
+    /// # Cancel safety
+    /// It only reads.
+    fn page(&self, page: PageNo) -> impl Future<Output = Result<Self::Page>> + Send;
+
+    /// Begins to load pages that will be wanted soon. Failures are left to whoever then asks for the page.
+    ///
+    /// # Cancel safety
+    /// It only reads.
+    fn prefetch(&self, pages: &[PageNo]) -> impl Future<Output = ()> + Send;
+}
