@@ -38,9 +38,7 @@ const POINTS: usize = 1_000_000;
 const ROUNDS: usize = 5;
 
 fn main() {
-    let rows: i64 = std::env::args()
-        .nth(1)
-        .map_or(1_000_000, |n| n.parse().expect("a number"));
+    let rows: i64 = std::env::args().nth(1).map_or(1_000_000, |n| n.parse().expect("a number"));
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("scan.db");
     let stock = Connection::open(&path).unwrap();
@@ -58,18 +56,13 @@ fn main() {
         PageNo(stock.query_row(sql, [name], |r| r.get(0)).unwrap())
     };
     let table = Tree::table(root("t"));
-    let column = KeyColumn {
-        collation: Collation::Binary,
-        descending: false,
-    };
+    let column = KeyColumn { collation: Collation::Binary, descending: false };
     let shape = KeyShape::new([column, KeyColumn::default()], Encoding::Utf8);
     let index = Tree::index(root("t_text"), shape.clone());
     let snapshot = open(&path);
 
     let theirs = best(|| {
-        stock
-            .query_row("SELECT count(*), sum(n) FROM t", [], |r| r.get::<_, i64>(1))
-            .unwrap()
+        stock.query_row("SELECT count(*), sum(n) FROM t", [], |r| r.get::<_, i64>(1)).unwrap()
     });
     let mut step = stock.prepare("SELECT n FROM t").unwrap();
     let stepped = best(|| {
@@ -85,30 +78,20 @@ fn main() {
     report("scan, SQLite count and sum", theirs.0, rows as usize);
     report("scan, SQLite stepping", stepped.0, rows as usize);
     report("scan, cursor", ours.0, rows as usize);
-    report(
-        "scan, index entries",
-        best(|| walk(&index, &snapshot)).0,
-        rows as usize,
-    );
+    report("scan, index entries", best(|| walk(&index, &snapshot)).0, rows as usize);
 
     let ids: Vec<i64> = random_ids(rows);
     let mut point = stock.prepare("SELECT n FROM t WHERE id = ?1").unwrap();
     // Within a transaction, so that SQLite need not lock the file for each.
     stock.execute_batch("BEGIN").unwrap();
     let theirs = best(|| {
-        ids.iter()
-            .map(|id| point.query_row([id], |r| r.get::<_, i64>(0)).unwrap())
-            .sum::<i64>()
+        ids.iter().map(|id| point.query_row([id], |r| r.get::<_, i64>(0)).unwrap()).sum::<i64>()
     });
     let ours = best(|| points(&table, &snapshot, &ids));
     assert_eq!(theirs.1, ours.1);
     report("point, SQLite", theirs.0, POINTS);
     report("point, in place", ours.0, POINTS);
-    report(
-        "point, as Bytes",
-        best(|| owned_points(&table, &snapshot, &ids)).0,
-        POINTS,
-    );
+    report("point, as Bytes", best(|| owned_points(&table, &snapshot, &ids)).0, POINTS);
     let halves = best(|| {
         let (left, right) = ids.split_at(ids.len() / 2);
         std::thread::scope(|scope| {
@@ -127,11 +110,7 @@ fn main() {
             key
         })
         .collect();
-    report(
-        "point in index, in place",
-        best(|| index_points(&index, &snapshot, &keys)).0,
-        POINTS,
-    );
+    report("point in index, in place", best(|| index_points(&index, &snapshot, &keys)).0, POINTS);
     compare_or_encode(&index, &snapshot, &shape, &keys[0]);
 }
 
@@ -215,9 +194,7 @@ fn random_ids(rows: i64) -> Vec<i64> {
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     (0..POINTS)
         .map(|_| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (state >> 33) as i64 % rows + 1
         })
         .collect()

@@ -283,11 +283,7 @@ impl<P: Pages> Cursor<P> {
                     },
                 };
                 let index = index as u32;
-                Ok(Sought::At(Spot {
-                    page,
-                    header,
-                    index,
-                }))
+                Ok(Sought::At(Spot { page, header, index }))
             }
             Stop::Miss(page) => Ok(Sought::Miss(page)),
             Stop::Payload(read) => Ok(Sought::Payload(read)),
@@ -328,12 +324,7 @@ impl<P: Pages> Cursor<P> {
         loop {
             let moved = {
                 let guard = crossbeam_epoch::pin();
-                self.walk(
-                    Some((&gap.header, &gap.page, gap.index)),
-                    &frames,
-                    direction,
-                    &guard,
-                )?
+                self.walk(Some((&gap.header, &gap.page, gap.index)), &frames, direction, &guard)?
             };
             match moved {
                 Moved::To(spot, frames) => {
@@ -515,10 +506,7 @@ impl<P: Pages> Cursor<P> {
     fn entry_view(&self) -> std::result::Result<(PageView<'_>, usize), Corrupt> {
         match &self.on {
             Some((page, header)) => Ok((header.view(page), self.index as usize)),
-            None => Err(Corrupt {
-                page: self.tree.root(),
-                reason: "the cursor is on no entry",
-            }),
+            None => Err(Corrupt { page: self.tree.root(), reason: "the cursor is on no entry" }),
         }
     }
 
@@ -539,10 +527,7 @@ impl<P: Pages> Cursor<P> {
         }
         let moved = {
             let guard = crossbeam_epoch::pin();
-            let from = self
-                .on
-                .as_ref()
-                .map(|(page, header)| (header, page, self.index));
+            let from = self.on.as_ref().map(|(page, header)| (header, page, self.index));
             let from = from.map(|(header, page, index)| match direction {
                 Direction::Forward => (header, page, index + 1),
                 Direction::Backward => (header, page, index),
@@ -628,9 +613,5 @@ fn first_rowid(bytes: &[u8], above: bool) -> Option<i64> {
     let rowid = key::decode_rowid(&padded)?;
     // A shorter key is below the padded one, a longer one above it.
     let beyond = bytes.len() > 8 || (bytes.len() == 8 && above);
-    if beyond {
-        rowid.checked_add(1)
-    } else {
-        Some(rowid)
-    }
+    if beyond { rowid.checked_add(1) } else { Some(rowid) }
 }

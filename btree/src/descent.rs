@@ -130,12 +130,7 @@ impl Descent {
             check_page(&view, kind, self.frames.len())?;
             match self.look(&view, kind, target, pages)? {
                 Verdict::Here { index, exact } => {
-                    return Ok(Stop::Arrived {
-                        header: *view.header(),
-                        image,
-                        index,
-                        exact,
-                    });
+                    return Ok(Stop::Arrived { header: *view.header(), image, index, exact });
                 }
                 Verdict::Down { child } => self.go_down(&view, child)?,
                 Verdict::NeedsPayload(read) => return Ok(Stop::Payload(read)),
@@ -184,10 +179,7 @@ impl Descent {
                 self.range.1 = view.rowid(child)?;
             }
         }
-        self.frames.push(Frame {
-            page: self.page,
-            child: child as u32,
-        });
+        self.frames.push(Frame { page: self.page, child: child as u32 });
         self.page = view.child(child)?;
         Ok(())
     }
@@ -236,12 +228,7 @@ pub(crate) fn check_page(
     kind: &TreeKind,
     depth: usize,
 ) -> std::result::Result<(), Corrupt> {
-    let corrupt = |reason| {
-        Err(Corrupt {
-            page: view.page(),
-            reason,
-        })
-    };
+    let corrupt = |reason| Err(Corrupt { page: view.page(), reason });
     if view.kind().is_table() != matches!(kind, TreeKind::Table) {
         return corrupt("a page of another kind of tree");
     }

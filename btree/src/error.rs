@@ -1,6 +1,7 @@
 //! Why reading or writing the file fails.
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 
 use heddle_base::PageNo;
 
@@ -24,13 +25,44 @@ pub enum Error {
         /// What is wrong with it.
         reason: Cow<'static, str>,
     },
+    /// The file can't be a database.
+    #[error("{} is not a database: {reason}", path.display())]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+        /// What gives it away.
+        reason: &'static str,
+    },
+    /// The file is, or may be, sound, but this build can't use it.
+    #[error("{} can't be used: {what}", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What is not supported, and what to do about it.
+        what: &'static str,
+    },
+    /// Somebody else, in this process or another, has the file open.
+    #[error("{} is locked by another user of the file", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A write to a database that was opened for reading.
+    #[error("{} was opened for reading only", path.display())]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is a page writer already, or its backfill is unfinished.
+    #[error("another page writer or an unfinished backfill holds the file")]
+    WriterActive,
+    /// A sync failed earlier: what is on disk is unknown until the file is opened again.
+    #[error("an earlier sync failed: no checkpoint until the database is opened again")]
+    Poisoned,
 }
 
 impl From<Corrupt> for Error {
     fn from(corrupt: Corrupt) -> Self {
-        Error::Corrupt {
-            page: corrupt.page,
-            reason: Cow::Borrowed(corrupt.reason),
-        }
+        Error::Corrupt { page: corrupt.page, reason: Cow::Borrowed(corrupt.reason) }
     }
 }

@@ -64,11 +64,7 @@ pub struct KeyShape {
 impl KeyShape {
     /// A key of all these columns.
     pub fn new(columns: impl Into<Box<[KeyColumn]>>, encoding: Encoding) -> Self {
-        Self {
-            columns: columns.into(),
-            unique: None,
-            encoding,
-        }
+        Self { columns: columns.into(), unique: None, encoding }
     }
 
     /// The same for a unique index whose first `declared` columns must differ.
@@ -135,11 +131,7 @@ pub fn compare_record(
     record: &Record<'_>,
     key: &[u8],
 ) -> Result<Ordering, RecordError> {
-    let mut sink = Compare {
-        rest: key,
-        mask: 0,
-        order: Ordering::Equal,
-    };
+    let mut sink = Compare { rest: key, mask: 0, order: Ordering::Equal };
     if put_record(shape, record, &mut sink)? && !sink.rest.is_empty() {
         return Ok(Ordering::Less);
     }
@@ -275,11 +267,7 @@ fn put_integer<S: Sink>(integer: i64, sink: &mut S) -> bool {
         return put_number(nearest, 0, sink);
     }
     // The nearest double may lie above (up to 2^63 itself, hence the wider type).
-    let floor = if nearest as i128 > i128::from(integer) {
-        nearest.next_down()
-    } else {
-        nearest
-    };
+    let floor = if nearest as i128 > i128::from(integer) { nearest.next_down() } else { nearest };
     // Below 2^63 doubles lie at most 2^10 apart.
     let above = (i128::from(integer) - floor as i128) as u16;
     put_number(floor, above, sink)
@@ -291,11 +279,7 @@ fn put_number<S: Sink>(floor: f64, above: u16, sink: &mut S) -> bool {
     let mut bytes = [NUMBER, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     // Adding 0.0 makes 0.0 of -0.0, which is equal to it.
     let bits = (floor + 0.0).to_bits();
-    let ordered = if bits >> 63 == 1 {
-        !bits
-    } else {
-        bits | 1 << 63
-    };
+    let ordered = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
     bytes[1..9].copy_from_slice(&ordered.to_be_bytes());
     if floor.abs() < EXACT as f64 {
         sink.put(&bytes[..9])

@@ -169,10 +169,7 @@ impl PageHeader {
     #[inline]
     pub fn view<'a>(&self, image: &'a [u8]) -> PageView<'a> {
         let usable = (self.usable as usize).min(image.len());
-        PageView {
-            header: *self,
-            data: &image[..usable],
-        }
+        PageView { header: *self, data: &image[..usable] }
     }
 
     #[inline]
@@ -182,10 +179,7 @@ impl PageHeader {
 
     #[inline]
     fn corrupt(&self, reason: &'static str) -> Corrupt {
-        Corrupt {
-            page: self.page,
-            reason,
-        }
+        Corrupt { page: self.page, reason }
     }
 }
 
@@ -394,11 +388,7 @@ impl<'a> PageView<'a> {
     fn payload_body(&self, len: u64, at: usize) -> Result<Payload<'a>, Corrupt> {
         if len <= u64::from(self.header.max_local) {
             return match self.data.get(at..at + len as usize) {
-                Some(local) => Ok(Payload {
-                    len,
-                    local,
-                    overflow: None,
-                }),
+                Some(local) => Ok(Payload { len, local, overflow: None }),
                 None => Err(self.header.corrupt("a cell runs over the page's end")),
             };
         }
@@ -408,9 +398,7 @@ impl<'a> PageView<'a> {
     #[cold]
     fn overflowing_body(&self, len: u64, at: usize) -> Result<Payload<'a>, Corrupt> {
         if self.kind() == PageKind::TableInterior {
-            return Err(self
-                .header
-                .corrupt("an interior page of a table has no payload"));
+            return Err(self.header.corrupt("an interior page of a table has no payload"));
         }
         if len > MAX_PAYLOAD {
             return Err(self.header.corrupt("a payload is over SQLite's limit"));
@@ -423,11 +411,7 @@ impl<'a> PageView<'a> {
         if !first.is_some() {
             return Err(self.header.corrupt("an overflow chain is missing"));
         }
-        Ok(Payload {
-            len,
-            local,
-            overflow: Some(first),
-        })
+        Ok(Payload { len, local, overflow: Some(first) })
     }
 
     /// Finds a rowid on a page of a table tree: `Ok` the cell that has it, `Err` the first above it.
@@ -486,9 +470,7 @@ impl<'a> PageView<'a> {
 
     /// Bytes in fragments of less than four, which no freeblock names.
     pub fn fragmented_bytes(&self) -> usize {
-        self.data
-            .get(usize::from(self.header.start) + 7)
-            .map_or(0, |&b| usize::from(b))
+        self.data.get(usize::from(self.header.start) + 7).map_or(0, |&b| usize::from(b))
     }
 
     /// The chain of freeblocks, each as offset and size in bytes.
@@ -512,9 +494,7 @@ impl<'a> PageView<'a> {
     fn u32_at(&self, at: usize) -> Result<u32, Corrupt> {
         match self.data.get(at..at + 4) {
             Some(&[a, b, c, d]) => Ok(u32::from_be_bytes([a, b, c, d])),
-            _ => Err(self
-                .header
-                .corrupt("a page number runs over the page's end")),
+            _ => Err(self.header.corrupt("a page number runs over the page's end")),
         }
     }
 
@@ -546,10 +526,7 @@ impl Iterator for Freeblocks<'_> {
         }
         let size = self.view.u16_at(offset + 2);
         if offset < self.least || size < 4 || offset + size > self.view.data.len() {
-            return Some(Err(self
-                .view
-                .header
-                .corrupt("a freeblock lies where none can")));
+            return Some(Err(self.view.header.corrupt("a freeblock lies where none can")));
         }
         self.next = self.view.u16_at(offset);
         // Blocks that touch would have been joined, but four bytes between them may be fragments.

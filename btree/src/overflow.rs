@@ -44,16 +44,9 @@ impl Chain {
         let per_page = usable - 4;
         let remaining = payload.len - payload.local.len() as u64;
         if remaining.div_ceil(per_page as u64) > u64::from(page_count) {
-            return Err(Corrupt {
-                page: owner,
-                reason: "a payload is longer than the file",
-            });
+            return Err(Corrupt { page: owner, reason: "a payload is longer than the file" });
         }
-        Ok(Some(Self {
-            next,
-            remaining,
-            per_page,
-        }))
+        Ok(Some(Self { next, remaining, per_page }))
     }
 
     /// The page to be read next; `None` when the payload is complete.
@@ -99,10 +92,7 @@ impl ChainRead {
             }
             .into());
         };
-        Ok(Self {
-            chain,
-            payload: payload.local.to_vec(),
-        })
+        Ok(Self { chain, payload: payload.local.to_vec() })
     }
 
     /// Reads on over cached pages: `None` when the payload is complete, else the page that is missing.
@@ -135,11 +125,7 @@ mod tests {
     use super::*;
 
     fn payload(len: u64) -> Payload<'static> {
-        Payload {
-            len,
-            local: b"local",
-            overflow: Some(PageNo(2)),
-        }
+        Payload { len, local: b"local", overflow: Some(PageNo(2)) }
     }
 
     fn image(next: u32) -> Vec<u8> {

@@ -81,12 +81,7 @@ impl<'a> Record<'a> {
         if header > payload_len.min(MAX_HEADER) || header < types as u64 {
             return Err(RecordError::Malformed("impossible header length"));
         }
-        Ok(Self {
-            bytes,
-            payload_len,
-            types: types as u32,
-            header: header as u32,
-        })
+        Ok(Self { bytes, payload_len, types: types as u32, header: header as u32 })
     }
 
     /// A walk over the columns.
@@ -196,9 +191,7 @@ impl<'a> Columns<'a> {
         self.at += n;
         self.body += body_len(serial)?;
         if self.body > self.payload_len {
-            return Err(RecordError::Malformed(
-                "a column runs over the record's end",
-            ));
+            return Err(RecordError::Malformed("a column runs over the record's end"));
         }
         Ok(Some(serial))
     }
@@ -231,11 +224,7 @@ fn decode(serial: u64, body: &[u8]) -> ValueRef<'_> {
         }
         (7, &[a, b, c, d, e, f, g, h]) => {
             let real = f64::from_be_bytes([a, b, c, d, e, f, g, h]);
-            if real.is_nan() {
-                ValueRef::Null
-            } else {
-                ValueRef::Real(real)
-            }
+            if real.is_nan() { ValueRef::Null } else { ValueRef::Real(real) }
         }
         (8, _) => ValueRef::Integer(0),
         (9, _) => ValueRef::Integer(1),
@@ -390,10 +379,7 @@ mod tests {
             panic!("a real is expected")
         };
         assert!(zero.is_sign_negative());
-        assert_eq!(
-            decoded(&[2, 7, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0]),
-            [ValueRef::Null]
-        );
+        assert_eq!(decoded(&[2, 7, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0]), [ValueRef::Null]);
         assert_eq!(compact_real(3.0), ValueRef::Integer(3));
         assert_eq!(compact_real(-0.0).integer(), None);
         assert_eq!(compact_real(0.5), ValueRef::Real(0.5));
@@ -403,9 +389,7 @@ mod tests {
     /// The header's length is part of the header: both sides of the step from one byte to two.
     #[test]
     fn header_length_counts_itself() {
-        for columns in [
-            0, 1, 125, 126, 127, 128, 129, 16_380, 16_381, 16_382, 16_383, 32_000,
-        ] {
+        for columns in [0, 1, 125, 126, 127, 128, 129, 16_380, 16_381, 16_382, 16_383, 32_000] {
             let bytes = encoded(&vec![ValueRef::Null; columns]);
             let record = Record::parse(&bytes).expect("a record");
             assert_eq!(record.header as usize, bytes.len(), "{columns} columns");
@@ -435,10 +419,7 @@ mod tests {
                 while columns.next_value()?.is_some() {}
                 Ok(())
             });
-            assert!(
-                matches!(outcome, Err(RecordError::Malformed(_))),
-                "{case:?}: {outcome:?}"
-            );
+            assert!(matches!(outcome, Err(RecordError::Malformed(_))), "{case:?}: {outcome:?}");
         }
     }
 
@@ -446,21 +427,14 @@ mod tests {
     #[test]
     fn a_local_part_tells_what_it_can() {
         let blob = vec![7; 300];
-        let bytes = encoded(&[
-            ValueRef::Integer(5),
-            ValueRef::Blob(&blob),
-            ValueRef::Integer(9),
-        ]);
+        let bytes = encoded(&[ValueRef::Integer(5), ValueRef::Blob(&blob), ValueRef::Integer(9)]);
         let total = bytes.len() as u64;
         let local = Record::parse_local(&bytes[..100], total).expect("header is local");
         assert_eq!(local.column(0), Ok(Some(ValueRef::Integer(5))));
         assert_eq!(local.column(1), Err(RecordError::NotLocal));
         assert_eq!(local.column(2), Err(RecordError::NotLocal));
         assert_eq!(local.column(3), Ok(None));
-        assert_eq!(
-            Record::parse_local(&[], total).err(),
-            Some(RecordError::NotLocal)
-        );
+        assert_eq!(Record::parse_local(&[], total).err(), Some(RecordError::NotLocal));
         let header_cut = Record::parse_local(&bytes[..2], total).expect("length is local");
         assert_eq!(header_cut.column_count(), Err(RecordError::NotLocal));
     }

@@ -44,9 +44,7 @@ pub fn push_utf8(text: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
         Encoding::Utf16Le => u16::from_le_bytes,
         Encoding::Utf16Be => u16::from_be_bytes,
     };
-    let mut units = text
-        .chunks_exact(2)
-        .map(|pair| u32::from(unit([pair[0], pair[1]])));
+    let mut units = text.chunks_exact(2).map(|pair| u32::from(unit([pair[0], pair[1]])));
     while let Some(first) = units.next() {
         let mut code = first;
         if (0xd800..0xe000).contains(&first)
@@ -94,12 +92,7 @@ mod tests {
 
     #[test]
     fn utf16_comes_back() {
-        for text in [
-            "",
-            "abc",
-            "\u{e9}\u{7ff}\u{800}\u{ffff}",
-            "\u{10000}\u{10ffff}x",
-        ] {
+        for text in ["", "abc", "\u{e9}\u{7ff}\u{800}\u{ffff}", "\u{10000}\u{10ffff}x"] {
             for encoding in [Encoding::Utf8, Encoding::Utf16Le, Encoding::Utf16Be] {
                 assert_eq!(to_str(&from_str(text, encoding), encoding), text);
             }
@@ -110,10 +103,7 @@ mod tests {
     #[test]
     fn broken_utf16_is_converted_as_sqlite_does() {
         // A lone surrogate at the end, and an odd byte after it.
-        assert_eq!(
-            &*to_utf8(&[0x00, 0xd8, 0x41], Encoding::Utf16Le),
-            [0xed, 0xa0, 0x80]
-        );
+        assert_eq!(&*to_utf8(&[0x00, 0xd8, 0x41], Encoding::Utf16Le), [0xed, 0xa0, 0x80]);
         // A surrogate swallows the unit after it, whatever that is.
         assert_eq!(
             &*to_utf8(&[0x00, 0xd8, 0x41, 0x00], Encoding::Utf16Le),

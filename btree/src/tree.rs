@@ -153,12 +153,7 @@ impl Tree {
         let stop = Descent::new(self.root).run(pages, &self.kind, target, None, &guard)?;
         match stop {
             Stop::Arrived { exact: false, .. } => Ok(Lookup::Absent),
-            Stop::Arrived {
-                header,
-                image,
-                index,
-                ..
-            } => {
+            Stop::Arrived { header, image, index, .. } => {
                 let payload = header.view(image).payload(index)?;
                 Ok(match payload.overflow {
                     None => Lookup::Found(read(payload.local)),
@@ -183,12 +178,7 @@ impl Tree {
                 let guard = crossbeam_epoch::pin();
                 match descent.run(pages, &self.kind, target, loaded.as_ref(), &guard)? {
                     Stop::Arrived { exact: false, .. } => return Ok(None),
-                    Stop::Arrived {
-                        header,
-                        image,
-                        index,
-                        ..
-                    } => {
+                    Stop::Arrived { header, image, index, .. } => {
                         let payload = header.view(image).payload(index)?;
                         if payload.overflow.is_none() {
                             return Ok(Some(Bytes::copy_from_slice(payload.local)));

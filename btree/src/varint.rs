@@ -82,12 +82,7 @@ mod tests {
     #[test]
     fn every_length_comes_back() {
         for shift in 0..64 {
-            for value in [
-                1u64 << shift,
-                (1u64 << shift) - 1,
-                (1u64 << shift) + 1,
-                !0 >> shift,
-            ] {
+            for value in [1u64 << shift, (1u64 << shift) - 1, (1u64 << shift) + 1, !0 >> shift] {
                 let mut out = Vec::new();
                 push(value, &mut out);
                 assert_eq!(out.len(), len(value), "{value:#x}");

@@ -1,10 +1,6 @@
 //! Files that are damaged give errors or rows, in bounded time: never a panic, never a hang.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that can't go on fails"
-)]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
 
 mod common;
 
@@ -58,10 +54,7 @@ async fn walk(tree: &Tree, snapshot: &FileImage, met: &mut usize) -> Result<()> 
 
 /// Any page as the root of any kind of tree.
 fn exhaust_all_roots(snapshot: &FileImage) -> usize {
-    let column = KeyColumn {
-        collation: Collation::NoCase,
-        descending: true,
-    };
+    let column = KeyColumn { collation: Collation::NoCase, descending: true };
     let shape = KeyShape::new([column], Encoding::Utf8);
     let mut met = 0;
     block_on(async {
@@ -75,9 +68,7 @@ fn exhaust_all_roots(snapshot: &FileImage) -> usize {
 
 #[test]
 fn files_that_fuzzers_made_are_survived() {
-    let malformed = shared("realdb")
-        .into_iter()
-        .filter(|path| path.ends_with("corrupt.mbtiles"));
+    let malformed = shared("realdb").into_iter().filter(|path| path.ends_with("corrupt.mbtiles"));
     for path in shared("corruptdb").into_iter().chain(malformed) {
         if let Some(snapshot) = common::try_snapshot(&path) {
             let met = exhaust_all_roots(&snapshot);

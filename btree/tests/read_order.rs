@@ -1,10 +1,6 @@
 //! Keys order values as stock SQLite's `ORDER BY` does, and records are written as stock writes them.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that can't go on fails"
-)]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
 
 mod common;
 
@@ -67,12 +63,8 @@ fn value() -> impl Strategy<Value = Value> {
 
 fn column() -> impl Strategy<Value = KeyColumn> {
     let collations = vec![Collation::Binary, Collation::NoCase, Collation::RTrim];
-    (proptest::sample::select(collations), any::<bool>()).prop_map(|(collation, descending)| {
-        KeyColumn {
-            collation,
-            descending,
-        }
-    })
+    (proptest::sample::select(collations), any::<bool>())
+        .prop_map(|(collation, descending)| KeyColumn { collation, descending })
 }
 
 /// The bytes of a text in the database, where it has one.
@@ -183,34 +175,22 @@ fn records_are_those_stock_writes() {
     let file = common::scratch();
     let stock = stock(&file.path, "CREATE TABLE t(a, b, c, d, e, f, g, h)");
     let blob = vec![3u8; 400];
-    let rows: Vec<[Value; 8]> = [
-        0,
-        1,
-        2,
-        -1,
-        127,
-        128,
-        -129,
-        32_768,
-        1 << 23,
-        1 << 31,
-        1 << 47,
-        i64::MAX,
-    ]
-    .into_iter()
-    .map(|v: i64| {
-        [
-            Value::Integer(v),
-            Value::Integer(-v),
-            Value::Real(v as f64 + 0.5),
-            Value::Null,
-            Value::Text("x".repeat(v.clamp(0, 300) as usize)),
-            Value::Blob(blob.clone()),
-            Value::Integer(v / 3),
-            Value::Text("\u{fc}".to_owned()),
-        ]
-    })
-    .collect();
+    let rows: Vec<[Value; 8]> =
+        [0, 1, 2, -1, 127, 128, -129, 32_768, 1 << 23, 1 << 31, 1 << 47, i64::MAX]
+            .into_iter()
+            .map(|v: i64| {
+                [
+                    Value::Integer(v),
+                    Value::Integer(-v),
+                    Value::Real(v as f64 + 0.5),
+                    Value::Null,
+                    Value::Text("x".repeat(v.clamp(0, 300) as usize)),
+                    Value::Blob(blob.clone()),
+                    Value::Integer(v / 3),
+                    Value::Text("\u{fc}".to_owned()),
+                ]
+            })
+            .collect();
     for row in &rows {
         stock
             .execute(
@@ -227,10 +207,6 @@ fn records_are_those_stock_writes() {
         record::encode(row.iter().zip(&bytes).map(|(v, b)| as_ref(v, b)), &mut ours)
             .expect("encodes");
         let theirs = common::block_on(known[0].tree.get_row(&snapshot, i as i64 + 1));
-        assert_eq!(
-            theirs.expect("reads").as_deref(),
-            Some(&ours[..]),
-            "row {i}"
-        );
+        assert_eq!(theirs.expect("reads").as_deref(), Some(&ours[..]), "row {i}");
     }
 }

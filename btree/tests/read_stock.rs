@@ -1,10 +1,6 @@
 //! Databases that stock SQLite wrote are read back row by row, in both directions, and by key.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that can't go on fails"
-)]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that can't go on fails")]
 
 mod common;
 
@@ -50,10 +46,7 @@ async fn check_ways(known: &Known, snapshot: &FileImage, entries: &Entries) {
     let name = &known.name;
     let mut reversed = backward(known, snapshot).await;
     reversed.reverse();
-    assert!(
-        *entries == reversed,
-        "{name}: backward differs from forward"
-    );
+    assert!(*entries == reversed, "{name}: backward differs from forward");
     let count = known.tree.count(snapshot).await.expect("counts");
     assert_eq!(count, entries.len() as u64, "{name}");
     let estimate = known.tree.estimate(snapshot).await.expect("estimates");
@@ -70,11 +63,7 @@ async fn check_ways(known: &Known, snapshot: &FileImage, entries: &Entries) {
         assert_eq!(got.as_deref(), Some(&record[..]), "{name}: entry {i}");
         let mut longer = key.clone();
         longer.push(0);
-        assert_eq!(
-            known.tree.get(snapshot, &longer).await.expect("reads"),
-            None,
-            "{name}"
-        );
+        assert_eq!(known.tree.get(snapshot, &longer).await.expect("reads"), None, "{name}");
         let after = (i + 1 < entries.len()).then(|| i + 1);
         let before = i.checked_sub(1);
         for (seek, expected) in [
@@ -86,10 +75,7 @@ async fn check_ways(known: &Known, snapshot: &FileImage, entries: &Entries) {
             (Seek::After(&longer), after),
             (Seek::AtOrBefore(&longer), Some(i)),
             (Seek::Before(&longer), Some(i)),
-            (
-                Seek::AtOrAfter(&key[..key.len() - 1]),
-                first_from(entries, &key[..key.len() - 1]),
-            ),
+            (Seek::AtOrAfter(&key[..key.len() - 1]), first_from(entries, &key[..key.len() - 1])),
         ] {
             let found = cursor.seek(seek).await.expect("seeks");
             assert_eq!(found, expected.is_some(), "{name}: entry {i}, {seek:?}");
@@ -97,11 +83,7 @@ async fn check_ways(known: &Known, snapshot: &FileImage, entries: &Entries) {
                 let at = cursor.key().await.expect("a key");
                 assert_eq!(at, entries[expected].0, "{name}: entry {i}, {seek:?}");
                 let more = cursor.next().await.expect("steps");
-                assert_eq!(
-                    more,
-                    expected + 1 < entries.len(),
-                    "{name}: next after {seek:?}"
-                );
+                assert_eq!(more, expected + 1 < entries.len(), "{name}: next after {seek:?}");
                 assert!(cursor.prev().await.expect("steps"));
                 let more = cursor.prev().await.expect("steps");
                 assert_eq!(more, expected > 0, "{name}: prev after {seek:?}");
@@ -146,11 +128,7 @@ fn expected(known: &Known, stock: &Connection) -> Option<Vec<Vec<Value>>> {
     let mut statement = stock.prepare(&sql).expect("prepares");
     let width = statement.column_count();
     let rows = statement
-        .query_map([], |row| {
-            (0..width)
-                .map(|i| row.get_ref(i).map(common::lossy))
-                .collect()
-        })
+        .query_map([], |row| (0..width).map(|i| row.get_ref(i).map(common::lossy)).collect())
         .expect("runs");
     Some(rows.collect::<Result<_, _>>().expect("rows"))
 }
@@ -162,17 +140,12 @@ fn check_rows(known: &Known, entries: &Entries, rows: &[Vec<Value>], encoding: E
         let values = stored(record);
         let mut row = &row[..];
         if matches!(known.tree.kind(), TreeKind::Table) {
-            let Value::Integer(rowid) = row[0] else {
-                panic!("{name}: no rowid")
-            };
+            let Value::Integer(rowid) = row[0] else { panic!("{name}: no rowid") };
             assert_eq!(key[..], encode_rowid(rowid), "{name}");
             row = &row[1..];
         }
         // A record may be shorter than the row: columns added later.
-        assert!(
-            values.len() <= row.len(),
-            "{name}: {values:?} against {row:?}"
-        );
+        assert!(values.len() <= row.len(), "{name}: {values:?} against {row:?}");
         for (i, (value, expected)) in values.iter().zip(row).enumerate() {
             let is_alias = known.alias == Some(i) && value.is_null();
             assert!(
@@ -237,15 +210,8 @@ const SHAPES: &str = "
 fn every_page_size_is_read() {
     for page_size in [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536] {
         let file = scratch();
-        let stock = stock(
-            &file.path,
-            &format!("PRAGMA page_size = {page_size}; {SHAPES}"),
-        );
-        assert_eq!(
-            check_database(&stock, &common::snapshot(&file.path)),
-            11,
-            "{page_size}"
-        );
+        let stock = stock(&file.path, &format!("PRAGMA page_size = {page_size}; {SHAPES}"));
+        assert_eq!(check_database(&stock, &common::snapshot(&file.path)), 11, "{page_size}");
     }
 }
 
@@ -253,10 +219,7 @@ fn every_page_size_is_read() {
 fn every_encoding_is_read() {
     for encoding in ["UTF-16le", "UTF-16be"] {
         let file = scratch();
-        let stock = stock(
-            &file.path,
-            &format!("PRAGMA encoding = '{encoding}'; {SHAPES}"),
-        );
+        let stock = stock(&file.path, &format!("PRAGMA encoding = '{encoding}'; {SHAPES}"));
         check_database(&stock, &common::snapshot(&file.path));
     }
 }
@@ -293,10 +256,7 @@ fn reserved_bytes_are_left_alone() {
     }
 }
 
-#[expect(
-    unsafe_code,
-    reason = "rusqlite has no safe call for this file control"
-)]
+#[expect(unsafe_code, reason = "rusqlite has no safe call for this file control")]
 fn set_reserved(connection: &Connection, mut bytes: i32) {
     // SAFETY: the handle is open, and the argument is the int that this operation asks for.
     let code = unsafe {
@@ -331,13 +291,8 @@ fn a_prefix_scan_meets_exactly_its_rows() {
     let stock = stock(&file.path, SHAPES);
     let snapshot = common::snapshot(&file.path);
     let known = trees(&stock);
-    let index = known
-        .iter()
-        .find(|k| k.name == "bare_z")
-        .expect("the index");
-    let TreeKind::Index(shape) = index.tree.kind() else {
-        panic!("an index")
-    };
+    let index = known.iter().find(|k| k.name == "bare_z").expect("the index");
+    let TreeKind::Index(shape) = index.tree.kind() else { panic!("an index") };
     let z = "z".repeat(117);
     let mut low = Vec::new();
     heddle_btree::key::encode_values(shape, [ValueRef::Text(z.as_bytes())], &mut low);
@@ -363,10 +318,7 @@ fn a_prefix_scan_meets_exactly_its_rows() {
 #[test]
 fn real_files_are_read() {
     let files = common::shared("realdb");
-    for path in files
-        .iter()
-        .filter(|path| !path.ends_with("corrupt.mbtiles"))
-    {
+    for path in files.iter().filter(|path| !path.ends_with("corrupt.mbtiles")) {
         println!("{}", path.display());
         let copy = scratch();
         std::fs::copy(path, &copy.path).expect("copies");

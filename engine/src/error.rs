@@ -100,11 +100,7 @@ impl fmt::Display for Constraint {
             Constraint::NotNull { table, column } => {
                 write!(f, "NOT NULL constraint failed: {table}.{column}")
             }
-            Constraint::Datatype {
-                table,
-                column,
-                found,
-            } => {
+            Constraint::Datatype { table, column, found } => {
                 write!(f, "cannot store {found} value in column {table}.{column}")
             }
         }
@@ -386,17 +382,11 @@ impl Error {
     }
 
     pub(crate) fn unsupported(what: impl Into<String>, why: impl Into<String>) -> Error {
-        Error::Unsupported {
-            what: what.into(),
-            why: why.into(),
-        }
+        Error::Unsupported { what: what.into(), why: why.into() }
     }
 
     pub(crate) fn definition(sql: &str, reason: impl Into<String>) -> Error {
         let cut = sql.char_indices().nth(200).map_or(sql.len(), |(at, _)| at);
-        Error::Definition {
-            sql: sql[..cut].to_owned(),
-            reason: reason.into(),
-        }
+        Error::Definition { sql: sql[..cut].to_owned(), reason: reason.into() }
     }
 }

@@ -87,9 +87,7 @@ pub trait ColumnName {
 
 impl ColumnName for str {
     fn position(&self, names: &[Box<str>]) -> Option<usize> {
-        names
-            .iter()
-            .position(|name| name.eq_ignore_ascii_case(self))
+        names.iter().position(|name| name.eq_ignore_ascii_case(self))
     }
     fn describe(&self) -> String {
         self.to_owned()
@@ -129,12 +127,7 @@ impl<'t> Row<'t> {
         rowid: Option<RowId>,
         record: Bytes,
     ) -> Row<'t> {
-        Row {
-            table,
-            encoding,
-            rowid,
-            record,
-        }
+        Row { table, encoding, rowid, record }
     }
 
     /// The rowid; `None` in a WITHOUT ROWID table.
@@ -150,15 +143,9 @@ impl<'t> Row<'t> {
     pub fn get<T: FromValue>(&self, column: impl ColumnName) -> Result<T> {
         let position = self.position(&column)?;
         T::from_value(self.at(position)?).map_err(|error| match error {
-            Error::WrongType {
-                expected, found, ..
-            } => {
+            Error::WrongType { expected, found, .. } => {
                 let column = self.table.names[position].to_string();
-                Error::WrongType {
-                    column,
-                    expected,
-                    found,
-                }
+                Error::WrongType { column, expected, found }
             }
             other => other,
         })
@@ -177,9 +164,7 @@ impl<'t> Row<'t> {
     /// # Errors
     /// As [`Row::value`].
     pub fn values(&self) -> Result<Vec<Value>> {
-        (0..self.table.names.len())
-            .map(|i| Ok(self.at(i)?.to_owned()))
-            .collect()
+        (0..self.table.names.len()).map(|i| Ok(self.at(i)?.to_owned())).collect()
     }
 
     /// The names of the columns.
@@ -193,12 +178,10 @@ impl<'t> Row<'t> {
     }
 
     fn position(&self, column: &impl ColumnName) -> Result<usize> {
-        column
-            .position(&self.table.names)
-            .ok_or_else(|| Error::NoSuchColumn {
-                table: self.table.def.name.to_string(),
-                column: column.describe(),
-            })
+        column.position(&self.table.names).ok_or_else(|| Error::NoSuchColumn {
+            table: self.table.def.name.to_string(),
+            column: column.describe(),
+        })
     }
 
     fn at(&self, position: usize) -> Result<ValueRef<'_>> {
@@ -218,13 +201,8 @@ impl<'t> Row<'t> {
     #[cold]
     fn corrupt(&self, error: &RecordError) -> Error {
         let table = &self.table.def.name;
-        let row = self
-            .rowid
-            .map_or_else(String::new, |rowid| format!(" row {rowid}"));
-        Error::Corrupt {
-            path: "".into(),
-            reason: format!("table {table}{row}: {error}"),
-        }
+        let row = self.rowid.map_or_else(String::new, |rowid| format!(" row {rowid}"));
+        Error::Corrupt { path: "".into(), reason: format!("table {table}{row}: {error}") }
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct TableIds {
 struct State {
     /// The largest committed rowid (A2), `None` if it must be looked up; 0 for an empty table.
     committed: Option<i64>,
+    /// The largest rowid committed since that is unknown.
+    seen: i64,
     /// The newest commit that may have made the largest rowid smaller.
     lowered: Timestamp,
     live: BTreeSet<(i64, Holder)>,
@@ -70,10 +72,7 @@ pub(crate) struct Held {
 
 impl Held {
     pub(crate) fn new(holder: Holder) -> Held {
-        Held {
-            holder,
-            reserved: None,
-        }
+        Held { holder, reserved: None }
     }
 
     pub(crate) fn reserved(&self) -> Option<i64> {
@@ -113,6 +112,7 @@ impl TableIds {
     /// Says what the largest committed rowid is, as of a look that began when nothing was known.
     pub(crate) fn learn(&self, largest: i64) {
         let mut state = self.state.lock();
+        let largest = largest.max(state.seen);
         state.committed = Some(state.committed.map_or(largest, |known| known.max(largest)));
     }
 
@@ -134,13 +134,15 @@ impl TableIds {
     /// at least may have been.
     pub(crate) fn committed(&self, held: &mut Held, at: Timestamp, deleted: Option<i64>) {
         let mut state = self.state.lock();
-        if let (Some(known), Some(inserted)) = (state.committed, held.reserved) {
-            state.committed = Some(known.max(inserted));
+        if let Some(inserted) = held.reserved {
+            state.committed = state.committed.map(|known| known.max(inserted));
+            state.seen = state.seen.max(inserted);
         }
         if let Some(deleted) = deleted
             && state.committed.is_none_or(|known| deleted >= known)
         {
             state.committed = None;
+            state.seen = 0;
             state.lowered = state.lowered.max(at);
         }
         state.release(held);
@@ -201,10 +203,7 @@ mod tests {
         assert_eq!(given(ids.allocate(&mut a, Timestamp(6), None)), 7);
         // A view from before still has row 7.
         let mut old = Held::new(Holder(3));
-        assert_eq!(
-            ids.allocate(&mut old, Timestamp(5), None),
-            Allocation::LookUp
-        );
+        assert_eq!(ids.allocate(&mut old, Timestamp(5), None), Allocation::LookUp);
         assert_eq!(given(ids.allocate(&mut old, Timestamp(5), Some(7))), 8);
     }
 
@@ -213,9 +212,6 @@ mod tests {
         let ids = TableIds::default();
         ids.learn(i64::MAX);
         let mut a = Held::new(Holder(1));
-        assert_eq!(
-            ids.allocate(&mut a, Timestamp(1), None),
-            Allocation::Exhausted
-        );
+        assert_eq!(ids.allocate(&mut a, Timestamp(1), None), Allocation::Exhausted);
     }
 }

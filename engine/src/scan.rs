@@ -1,8 +1,15 @@
 //! Walking rows in order.
+//!
+//! A scan follows a table's own tree, or an index and from each entry to its row.
 
-use std::task::Poll;
+use std::ops::Bound;
+
+use bytes::Bytes;
+use heddle_base::RowId;
+use heddle_btree::key;
 
 use crate::Result;
+use crate::cells;
 use crate::row::Row;
 use crate::transaction::Transaction;
 
@@ -16,32 +23,76 @@ pub enum Direction {
     Descending,
 }
 
-/// What [`Scan::try_next`] found.
-#[derive(Debug)]
-pub enum Step<'s> {
-    /// A row.
-    Row(Row<'s>),
-    /// The end.
-    End,
-    /// A page must be loaded: call [`Scan::next`].
-    Pending,
+impl Direction {
+    pub(crate) fn inner(self) -> heddle_txn::Direction {
+        match self {
+            Direction::Ascending => heddle_txn::Direction::Forward,
+            Direction::Descending => heddle_txn::Direction::Backward,
+        }
+    }
 }
 
-/// A walk over rows in key order.
+/// What a scan walks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    Table,
+    Index(usize),
+}
+
+/// A walk over rows in the order of their keys. Rows are borrowed one at a time.
 #[derive(Debug)]
 pub struct Scan<'t> {
-    #[allow(dead_code)]
     tx: &'t mut Transaction,
+    table: usize,
+    source: Source,
+    cursor: heddle_txn::Cursor,
 }
 
-#[allow(missing_docs, clippy::unused_async)]
-impl Scan<'_> {
-    pub async fn next(&mut self) -> Result<Option<Row<'_>>> {
-        Ok(None)
+impl<'t> Scan<'t> {
+    pub(crate) fn new(
+        tx: &'t mut Transaction,
+        table: usize,
+        source: Source,
+        from: Bound<Bytes>,
+        to: Bound<Bytes>,
+        direction: Direction,
+    ) -> Scan<'t> {
+        let info = &tx.catalog.tables()[table];
+        let tree = match source {
+            Source::Table => &info.tree,
+            Source::Index(index) => &info.indexes[index].tree,
+        };
+        let cursor = tx.inner.range(tree, from, to, direction.inner());
+        Scan { tx, table, source, cursor }
     }
-    /// Without waiting.
-    pub fn try_next(&mut self) -> Result<Step<'_>> {
-        let _ = Poll::Ready(());
-        Ok(Step::End)
+
+    /// The next row, `None` after the last.
+    ///
+    /// # Errors
+    /// What reading can meet.
+    ///
+    /// # Cancel safety
+    /// Dropped before it ends, the row may be passed over.
+    pub async fn next(&mut self) -> Result<Option<Row<'_>>> {
+        let Transaction { catalog, inner, .. } = &mut *self.tx;
+        let Some((key, value)) = self.cursor.next(inner).await? else {
+            return Ok(None);
+        };
+        let table = &catalog.tables()[self.table];
+        let (rowid, record) = match self.source {
+            Source::Table => (key::decode_rowid(&key).filter(|_| !table.def.without_rowid), value),
+            Source::Index(index) => {
+                let index = &table.indexes[index];
+                let name = cells::named_row(table, index, &value)?;
+                match inner.get(&table.tree, &name.tree_key()).await? {
+                    Some(record) => (name.rowid(), record),
+                    None => {
+                        let what = "it names a row that does not exist";
+                        return Err(cells::corrupt(&index.def.name, what));
+                    }
+                }
+            }
+        };
+        Ok(Some(Row::new(table, catalog.encoding(), rowid.map(RowId), record)))
     }
 }

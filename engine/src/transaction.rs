@@ -1,25 +1,60 @@
 //! A transaction: one snapshot, private writes, an end.
+//!
+//! # Invariants
+//! - T1: a statement is atomic: all it awaits and all that can fail comes before its first write.
+//! - T2: the catalog is the one of the snapshot, plus this transaction's own changes of the schema.
 
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
+use bytes::Bytes;
+use heddle_base::sync::Arc;
 use heddle_base::{RowId, Timestamp};
+use heddle_btree::key;
+use heddle_txn::TreeRef;
 
+use crate::catalog::{Catalog, TableInfo};
+use crate::core::Core;
+use crate::reservations::{Mark, Reservations};
+use crate::rowids::Allocation;
 use crate::table::Table;
 use crate::{Error, Result};
 
 /// A transaction. Dropping it rolls it back.
-#[derive(Debug)]
+///
+/// It reads the state of one moment, and its own writes. [`Transaction::commit`] makes those everybody's, or
+/// fails with [`Error::Conflict`] if another transaction came first: then run it again, or let
+/// [`crate::Database::transaction`] do that.
 pub struct Transaction {
-    _private: (),
+    pub(crate) core: Arc<Core>,
+    pub(crate) inner: heddle_txn::Transaction,
+    pub(crate) catalog: std::sync::Arc<Catalog>,
+    /// The catalog it began with.
+    pub(crate) base_catalog: std::sync::Arc<Catalog>,
+    pub(crate) schema_changed: bool,
+    pub(crate) read_only: bool,
+    pub(crate) reservations: Reservations,
+    pub(crate) last_rowid: Option<RowId>,
+    savepoints: Vec<SavedState>,
+    next_savepoint: u64,
+}
+
+/// What a savepoint restores beside the write set.
+#[derive(Debug)]
+struct SavedState {
+    id: u64,
+    inner: heddle_txn::Savepoint,
+    catalog: std::sync::Arc<Catalog>,
+    schema_changed: bool,
+    reservations: Mark,
 }
 
 /// A transaction run by [`crate::Database::transaction`], which commits it. It lends what a
-/// [`Transaction`] can do.
+/// [`Transaction`] can do; `'env` is how long what the closure borrows lives.
 #[derive(Debug)]
 pub struct Attempt<'env> {
-    inner: Transaction,
-    env: PhantomData<fn(&'env ()) -> &'env ()>,
+    pub(crate) inner: Transaction,
+    pub(crate) env: PhantomData<fn(&'env ()) -> &'env ()>,
 }
 
 impl Deref for Attempt<'_> {
@@ -44,57 +79,199 @@ pub struct Committed {
     pub ticket: Option<Timestamp>,
 }
 
-/// A mark to roll back to.
+/// A mark to roll back to, valid in the transaction that made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Savepoint(pub(crate) u64);
+pub struct Savepoint(u64);
 
-fn later() -> Error {
-    Error::unsupported("this call", "the layers below are being joined")
+impl Transaction {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        inner: heddle_txn::Transaction,
+        catalog: std::sync::Arc<Catalog>,
+        read_only: bool,
+    ) -> Transaction {
+        let reservations = Reservations::new(core.next_holder());
+        Transaction {
+            core,
+            inner,
+            base_catalog: std::sync::Arc::clone(&catalog),
+            catalog,
+            schema_changed: false,
+            read_only,
+            reservations,
+            last_rowid: None,
+            savepoints: Vec::new(),
+            next_savepoint: 0,
+        }
+    }
+
+    /// A table by name (ASCII case does not matter), with the row and index operations.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTable`]; [`Error::Unsupported`] if its definition can't be understood here.
+    pub fn table(&mut self, name: &str) -> Result<Table<'_>> {
+        let Some(position) = self.catalog.position(name) else {
+            return Err(Error::NoSuchTable { name: name.to_owned() });
+        };
+        self.catalog.tables()[position].check_readable()?;
+        Ok(Table::new(self, position))
+    }
+
+    /// The names of all tables.
+    pub fn table_names(&self) -> Vec<String> {
+        self.catalog.tables().iter().map(|table| table.def.name.to_string()).collect()
+    }
+
+    /// A mark to which [`Transaction::rollback_to`] can return.
+    ///
+    /// # Errors
+    /// [`Error::TooBig`] if there are more savepoints than the write set can count.
+    pub fn savepoint(&mut self) -> Savepoint {
+        let id = self.next_savepoint;
+        self.next_savepoint += 1;
+        self.savepoints.push(SavedState {
+            id,
+            inner: self.inner.savepoint(),
+            catalog: std::sync::Arc::clone(&self.catalog),
+            schema_changed: self.schema_changed,
+            reservations: self.reservations.mark(),
+        });
+        Savepoint(id)
+    }
+
+    /// Undoes what was written since the savepoint, which stays.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] if it was released, or is another transaction's.
+    pub fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()> {
+        let at = self.find(savepoint)?;
+        self.savepoints.truncate(at + 1);
+        if let Some(saved) = self.savepoints.last() {
+            self.inner.rollback_to(saved.inner)?;
+            self.catalog = std::sync::Arc::clone(&saved.catalog);
+            self.schema_changed = saved.schema_changed;
+            self.reservations.back_to(&saved.reservations);
+        }
+        Ok(())
+    }
+
+    /// Forgets the savepoint and those made since; what was written stays.
+    ///
+    /// # Errors
+    /// As [`Transaction::rollback_to`].
+    pub fn release(&mut self, savepoint: Savepoint) -> Result<()> {
+        let at = self.find(savepoint)?;
+        let saved = self.savepoints.drain(at..).next();
+        match saved {
+            Some(saved) => Ok(self.inner.release(saved.inner)?),
+            None => Ok(()),
+        }
+    }
+
+    fn find(&self, savepoint: Savepoint) -> Result<usize> {
+        let found = self.savepoints.iter().position(|saved| saved.id == savepoint.0);
+        found.ok_or_else(|| Error::misuse("there is no such savepoint in this transaction"))
+    }
+
+    /// The rowid of the last row this transaction inserted.
+    pub fn last_insert_rowid(&self) -> Option<RowId> {
+        self.last_rowid
+    }
+
+    /// Makes the writes everybody's. Returns once they, and everything this transaction read, are
+    /// as durable as was asked for.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`], after which nothing happened; [`Error::DiskFull`], [`Error::Busy`] likewise;
+    /// [`Error::Poisoned`] or [`Error::Io`] if the log failed, after which the commit may or may not be found on reopening.
+    ///
+    /// # Cancel safety
+    /// Dropped before the commit draws its place, nothing happened; after it, the commit
+    /// stands and becomes durable in the background.
+    pub async fn commit(self) -> Result<Committed> {
+        if self.schema_changed {
+            return crate::schema::commit(self).await;
+        }
+        let Transaction { core, inner, reservations, .. } = self;
+        let outcome = inner.commit().await;
+        core.count_end(outcome.is_ok());
+        let ticket = outcome?.map(|committed| committed.ticket);
+        if let Some(ticket) = ticket {
+            reservations.committed(ticket);
+        }
+        Ok(Committed { ticket })
+    }
+
+    /// Ends the transaction without a trace, as dropping it does.
+    pub fn rollback(self) {
+        self.core.count_end(false);
+    }
+
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.read_only {
+            return Err(Error::ReadOnly {
+                path: self.core.path().to_owned(),
+                reason: "the transaction or the database is read-only".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// A rowid for a new row of a table.
+    ///
+    /// # Cancel safety
+    /// A rowid reserved and not used is free again when the transaction ends.
+    pub(crate) async fn next_rowid(&mut self, table: &TableInfo) -> Result<RowId> {
+        let snapshot = self.inner.snapshot();
+        loop {
+            let touched = self.reservations.table(&self.core.rowids, table.tree.id);
+            let ids = Arc::clone(&touched.ids);
+            match ids.allocate(&mut touched.held, snapshot, touched.view) {
+                Allocation::Given(rowid) => return Ok(rowid),
+                Allocation::Exhausted => return self.random_rowid(table).await,
+                Allocation::LookUp => {
+                    let own = largest_rowid(&mut self.inner, &table.tree).await?;
+                    let newest = self.core.newest_rowid(&table.tree).await?;
+                    ids.learn(newest);
+                    let touched = self.reservations.table(&self.core.rowids, table.tree.id);
+                    touched.view = Some(own);
+                }
+            }
+        }
+    }
+
+    /// The largest rowid is taken: random tries, as SQLite does.
+    async fn random_rowid(&mut self, table: &TableInfo) -> Result<RowId> {
+        const TRIES: usize = 100;
+        if !table.def.autoincrement {
+            for _ in 0..TRIES {
+                let rowid = (self.core.env.runtime.random() >> 2) as i64 + 1;
+                let key = key::encode_rowid(rowid);
+                if self.inner.get(&table.tree, &key).await?.is_none() {
+                    return Ok(RowId(rowid));
+                }
+            }
+        }
+        Err(Error::Full { table: table.def.name.to_string() })
+    }
 }
 
-#[allow(unused_variables, clippy::unused_async, missing_docs)]
-impl Transaction {
-    pub fn table(&mut self, name: &str) -> Result<Table<'_>> {
-        Err(later())
-    }
-    pub fn table_names(&self) -> Vec<String> {
-        Vec::new()
-    }
-    pub async fn create_table(&mut self, sql: &str) -> Result<()> {
-        Err(later())
-    }
-    pub async fn create_index(&mut self, sql: &str) -> Result<()> {
-        Err(later())
-    }
-    pub async fn drop_table(&mut self, name: &str) -> Result<()> {
-        Err(later())
-    }
-    pub async fn drop_index(&mut self, name: &str) -> Result<()> {
-        Err(later())
-    }
-    pub async fn add_column(&mut self, table: &str, definition: &str) -> Result<()> {
-        Err(later())
-    }
-    pub async fn rename_table(&mut self, table: &str, to: &str) -> Result<()> {
-        Err(later())
-    }
-    pub async fn rename_column(&mut self, table: &str, column: &str, to: &str) -> Result<()> {
-        Err(later())
-    }
-    pub fn savepoint(&mut self) -> Savepoint {
-        Savepoint(0)
-    }
-    pub fn rollback_to(&mut self, savepoint: &Savepoint) -> Result<()> {
-        Err(later())
-    }
-    pub fn release(&mut self, savepoint: Savepoint) -> Result<()> {
-        Err(later())
-    }
-    pub async fn commit(self) -> Result<Committed> {
-        Err(later())
-    }
-    pub fn rollback(self) {}
-    pub fn last_insert_rowid(&self) -> Option<RowId> {
-        None
+/// The largest rowid in a transaction's view, 0 in an empty table.
+pub(crate) async fn largest_rowid(
+    inner: &mut heddle_txn::Transaction,
+    tree: &TreeRef,
+) -> Result<i64> {
+    use std::ops::Bound::Unbounded;
+    let mut cursor = inner.range(tree, Unbounded, Unbounded, heddle_txn::Direction::Backward);
+    let last: Option<(Bytes, Bytes)> = cursor.next(inner).await?;
+    Ok(last.and_then(|(key, _)| key::decode_rowid(&key)).unwrap_or(0))
+}
+
+impl std::fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transaction")
+            .field("snapshot", &self.inner.snapshot())
+            .field("read_only", &self.read_only)
+            .finish_non_exhaustive()
     }
 }

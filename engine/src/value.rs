@@ -109,11 +109,7 @@ integers!(i8, i16, i32, i64, u8, u16, u32, bool);
 
 impl ToValue for f64 {
     fn to_value(&self) -> ValueRef<'_> {
-        if self.is_nan() {
-            ValueRef::Null
-        } else {
-            ValueRef::Real(*self)
-        }
+        if self.is_nan() { ValueRef::Null } else { ValueRef::Real(*self) }
     }
 }
 
@@ -182,11 +178,7 @@ impl<T: ToValue> ToValue for Option<T> {
 
 impl From<f64> for Value {
     fn from(v: f64) -> Value {
-        if v.is_nan() {
-            Value::Null
-        } else {
-            Value::Real(v)
-        }
+        if v.is_nan() { Value::Null } else { Value::Real(v) }
     }
 }
 
@@ -225,11 +217,7 @@ pub trait FromValue: Sized {
 }
 
 fn wrong(expected: &'static str, found: &ValueRef<'_>) -> Error {
-    Error::WrongType {
-        column: String::new(),
-        expected,
-        found: found.type_name(),
-    }
+    Error::WrongType { column: String::new(), expected, found: found.type_name() }
 }
 
 macro_rules! from_integers {

@@ -21,13 +21,8 @@ const FILE: u64 = 1 << 30;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let dir = arguments
-        .next()
-        .map_or_else(std::env::temp_dir, PathBuf::from);
-    let seconds = arguments
-        .next()
-        .and_then(|word| word.parse().ok())
-        .unwrap_or(2.0);
+    let dir = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
+    let seconds = arguments.next().and_then(|word| word.parse().ok()).unwrap_or(2.0);
     let path = dir.join("heddle-cold-reads");
 
     println!("path        depth    reads/s   p50 us   p99 us   max us");
@@ -81,11 +76,7 @@ async fn measure(env: &Env, path: &Path, depth: usize, time: Duration) -> Result
                 }
             }
         }
-        if flying.is_empty() {
-            Poll::Ready(Ok(()))
-        } else {
-            Poll::Pending
-        }
+        if flying.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
     })
     .await?;
     Ok(latencies)

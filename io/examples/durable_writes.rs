@@ -39,13 +39,8 @@ struct Figures {
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let dir = arguments
-        .next()
-        .map_or_else(std::env::temp_dir, PathBuf::from);
-    let seconds = arguments
-        .next()
-        .and_then(|word| word.parse().ok())
-        .unwrap_or(2.0);
+    let dir = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
+    let seconds = arguments.next().and_then(|word| word.parse().ok()).unwrap_or(2.0);
     let time = Duration::from_secs_f64(seconds);
 
     println!("path              block  depth   writes/s   p50 us   p99 us   max us  cpu us");
@@ -66,12 +61,7 @@ fn routes() -> Vec<Route> {
     let mut routes = Vec::new();
     let mut add = |env: &dyn Fn() -> Env, here, direct, buffered| {
         for (name, access) in [(direct, Access::Log), (buffered, Access::Pages)] {
-            routes.push(Route {
-                name,
-                env: env(),
-                access,
-                here,
-            });
+            routes.push(Route { name, env: env(), access, here });
         }
     };
     add(&Env::blocking, true, "here, direct", "here, buffered");
@@ -80,10 +70,7 @@ fn routes() -> Vec<Route> {
     match heddle_io::UringIo::with(heddle_io::DurableWrites::Ring) {
         Ok(io) => {
             let runtime = ThreadRuntime::new();
-            let ring = || Env {
-                io: io.clone(),
-                runtime: runtime.clone(),
-            };
+            let ring = || Env { io: io.clone(), runtime: runtime.clone() };
             add(&ring, false, "ring, direct", "ring, buffered");
         }
         Err(error) => println!("no ring here: {error}"),
@@ -123,11 +110,7 @@ async fn measure(
     latencies.sort();
     let count = latencies.len() as f64;
     let per_second = count / elapsed.as_secs_f64();
-    Ok(Figures {
-        per_second,
-        cpu_micros: cpu.as_secs_f64() * 1e6 / count,
-        latencies,
-    })
+    Ok(Figures { per_second, cpu_micros: cpu.as_secs_f64() * 1e6 / count, latencies })
 }
 
 type Flying = Pin<Box<dyn Future<Output = Result<Duration>> + Send>>;
@@ -158,11 +141,7 @@ async fn finished(flying: &mut VecDeque<Flying>) -> Result<Vec<Duration>> {
             }
             Poll::Pending => true,
         });
-        if done.is_empty() {
-            Poll::Pending
-        } else {
-            Poll::Ready(done.into_iter().collect())
-        }
+        if done.is_empty() { Poll::Pending } else { Poll::Ready(done.into_iter().collect()) }
     })
     .await
 }
@@ -170,19 +149,9 @@ async fn finished(flying: &mut VecDeque<Flying>) -> Result<Vec<Duration>> {
 /// Processor time of this process so far; zero where the system doesn't tell.
 fn cpu_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split(' ')
-        .collect();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split(' ').collect();
     // User and system time, in ticks of 10 ms.
-    let ticks = |at: usize| {
-        fields
-            .get(at)
-            .and_then(|field| field.parse().ok())
-            .unwrap_or(0)
-    };
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse().ok()).unwrap_or(0);
     Duration::from_millis((ticks(12) + ticks(13)) * 10)
 }
 

@@ -76,10 +76,7 @@ pub(crate) struct PooledFile {
 
 impl PooledFile {
     pub(crate) fn new(handle: Handle, pool: &Arc<Pool>) -> Self {
-        Self {
-            handle: Arc::new(handle),
-            pool: Arc::clone(pool),
-        }
+        Self { handle: Arc::new(handle), pool: Arc::clone(pool) }
     }
 
     /// The file itself.
@@ -98,15 +95,10 @@ impl PooledFile {
     ) -> (Result<R>, IoBuf) {
         let job = move |(handle, mut buf): (Arc<Handle>, IoBuf)| (work(&handle, &mut buf), buf);
         let (done, buf) = match self.pool.run((Arc::clone(&self.handle), buf), job) {
-            Ok(running) => running
-                .await
-                .unwrap_or_else(|| (Err(panicked()), IoBuf::empty())),
+            Ok(running) => running.await.unwrap_or_else(|| (Err(panicked()), IoBuf::empty())),
             Err((closed, (_, buf))) => (Err(closed), buf),
         };
-        (
-            done.map_err(|source| self.error_at(operation, offset, source)),
-            buf,
-        )
+        (done.map_err(|source| self.error_at(operation, offset, source)), buf)
     }
 
     /// Does `work` on the pool.
@@ -116,10 +108,7 @@ impl PooledFile {
         offset: Option<u64>,
         work: impl FnOnce(&Handle) -> io::Result<R> + Send + 'static,
     ) -> Result<R> {
-        let done = match self
-            .pool
-            .run(Arc::clone(&self.handle), move |handle| work(&handle))
-        {
+        let done = match self.pool.run(Arc::clone(&self.handle), move |handle| work(&handle)) {
             Ok(running) => running.await.unwrap_or_else(|| Err(panicked())),
             Err((closed, _)) => Err(closed),
         };
@@ -141,10 +130,7 @@ impl File for PooledFile {
     }
 
     async fn read_at(&self, buf: IoBuf, offset: u64) -> (Result<usize>, IoBuf) {
-        self.transfer(Operation::Read, buf, offset, move |file, buf| {
-            file.read(buf, offset)
-        })
-        .await
+        self.transfer(Operation::Read, buf, offset, move |file, buf| file.read(buf, offset)).await
     }
 
     fn try_read_at(&self, buf: &mut [u8], offset: u64) -> Result<TryRead> {
@@ -165,25 +151,13 @@ impl File for PooledFile {
     }
 
     async fn write_here(&self, buf: IoBuf, offset: u64) -> (Result<()>, IoBuf) {
-        let done = self
-            .pool
-            .enter()
-            .and_then(|_entered| self.handle.write(&buf, offset));
-        (
-            done.map_err(|source| self.error_at(Operation::Write, offset, source)),
-            buf,
-        )
+        let done = self.pool.enter().and_then(|_entered| self.handle.write(&buf, offset));
+        (done.map_err(|source| self.error_at(Operation::Write, offset, source)), buf)
     }
 
     async fn write_durable_here(&self, buf: IoBuf, offset: u64) -> (Result<()>, IoBuf) {
-        let done = self
-            .pool
-            .enter()
-            .and_then(|_entered| self.handle.write_durable(&buf, offset));
-        (
-            done.map_err(|source| self.error_at(Operation::Write, offset, source)),
-            buf,
-        )
+        let done = self.pool.enter().and_then(|_entered| self.handle.write_durable(&buf, offset));
+        (done.map_err(|source| self.error_at(Operation::Write, offset, source)), buf)
     }
 
     async fn sync_data(&self) -> Result<()> {
@@ -191,8 +165,7 @@ impl File for PooledFile {
     }
 
     async fn set_len(&self, len: u64) -> Result<()> {
-        self.call(Operation::SetLen, Some(len), move |file| file.set_len(len))
-            .await
+        self.call(Operation::SetLen, Some(len), move |file| file.set_len(len)).await
     }
 
     async fn len(&self) -> Result<u64> {
@@ -231,9 +204,7 @@ impl Io for BlockingIo {
     }
 
     async fn open(&self, path: &Path, options: OpenOptions) -> Result<Arc<dyn File>> {
-        let opened = self.run(Operation::Open, path, move |path| {
-            Handle::open(path, options)
-        });
+        let opened = self.run(Operation::Open, path, move |path| Handle::open(path, options));
         let pool = match options.access {
             Access::Pages => &self.pages,
             Access::Log => &self.log,
@@ -252,15 +223,11 @@ impl Io for BlockingIo {
 
     async fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let to = to.to_owned();
-        self.run(Operation::Rename, from, move |from| {
-            std::fs::rename(from, to)
-        })
-        .await
+        self.run(Operation::Rename, from, move |from| std::fs::rename(from, to)).await
     }
 
     async fn remove(&self, path: &Path) -> Result<()> {
-        self.run(Operation::Remove, path, |path| std::fs::remove_file(path))
-            .await
+        self.run(Operation::Remove, path, |path| std::fs::remove_file(path)).await
     }
 
     async fn list(&self, dir: &Path) -> Result<Vec<PathBuf>> {

@@ -44,23 +44,13 @@ impl IoBuf {
         let layout = Self::layout(capacity);
         // SAFETY: the capacity, and so the layout's size, is at least ALIGN, hence not zero.
         let start = unsafe { alloc_zeroed(layout) };
-        let Some(start) = NonNull::new(start) else {
-            handle_alloc_error(layout)
-        };
-        Self {
-            start,
-            len,
-            capacity,
-        }
+        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        Self { start, len, capacity }
     }
 
     /// A buffer of no bytes, which allocates nothing.
     pub const fn empty() -> Self {
-        Self {
-            start: NonNull::<Aligned>::dangling().cast(),
-            len: 0,
-            capacity: 0,
-        }
+        Self { start: NonNull::<Aligned>::dangling().cast(), len: 0, capacity: 0 }
     }
 
     /// A buffer with a copy of `bytes`.
@@ -149,9 +139,6 @@ mod tests {
     fn grows_and_keeps_content() {
         let mut buf = IoBuf::copy_of(b"abc");
         buf.resize(10_000);
-        assert_eq!(
-            (&buf[..3], buf[9_999], buf.capacity()),
-            (&b"abc"[..], 0, 12_288)
-        );
+        assert_eq!((&buf[..3], buf[9_999], buf.capacity()), (&b"abc"[..], 0, 12_288));
     }
 }

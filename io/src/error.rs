@@ -42,22 +42,12 @@ struct Inner {
 impl Error {
     /// An error of `operation` on the file at `path`.
     pub fn new(operation: Operation, path: &Path, source: std::io::Error) -> Self {
-        Self(Arc::new(Inner {
-            operation,
-            path: path.to_owned(),
-            offset: None,
-            source,
-        }))
+        Self(Arc::new(Inner { operation, path: path.to_owned(), offset: None, source }))
     }
 
     /// The same at a byte offset.
     pub fn at(operation: Operation, path: &Path, offset: u64, source: std::io::Error) -> Self {
-        Self(Arc::new(Inner {
-            operation,
-            path: path.to_owned(),
-            offset: Some(offset),
-            source,
-        }))
+        Self(Arc::new(Inner { operation, path: path.to_owned(), offset: Some(offset), source }))
     }
 
     /// What was attempted.
@@ -91,10 +81,7 @@ impl Error {
 
     /// Whether the backend had been shut down.
     pub fn is_closed(&self) -> bool {
-        self.0
-            .source
-            .get_ref()
-            .is_some_and(|inner| inner.is::<Closed>())
+        self.0.source.get_ref().is_some_and(|inner| inner.is::<Closed>())
     }
 
     /// Whether the file does not exist.
@@ -105,12 +92,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner {
-            operation,
-            path,
-            offset,
-            source,
-        } = &*self.0;
+        let Inner { operation, path, offset, source } = &*self.0;
         write!(f, "{operation:?} of {}", path.display())?;
         if let Some(offset) = offset {
             write!(f, " at byte {offset}")?;

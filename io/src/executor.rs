@@ -22,10 +22,7 @@ use crate::BoxFuture;
 
 /// Drives `future` on the calling thread, which sleeps while the future waits.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    let parker = Arc::new(Parker {
-        thread: thread::current(),
-        woken: AtomicBool::new(false),
-    });
+    let parker = Arc::new(Parker { thread: thread::current(), woken: AtomicBool::new(false) });
     let waker = Waker::from(Arc::clone(&parker));
     let mut cx = Context::from_waker(&waker);
     let mut future = pin!(future);
@@ -87,13 +84,8 @@ struct Task {
 impl Executor {
     /// An executor whose thread starts with the first task.
     pub(crate) fn new() -> Self {
-        let shared = Shared {
-            state: Mutex::new(State::default()),
-            work: Condvar::new(),
-        };
-        Self {
-            shared: Arc::new(shared),
-        }
+        let shared = Shared { state: Mutex::new(State::default()), work: Condvar::new() };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Runs `task` beside the others.
@@ -209,10 +201,7 @@ mod tests {
         let executor = Executor::new();
         let (ping, pinged) = completion();
         let (pong, ponged) = completion();
-        executor.spawn(
-            "waits",
-            Box::pin(async move { pong.keep(pinged.await.unwrap() + 1) }),
-        );
+        executor.spawn("waits", Box::pin(async move { pong.keep(pinged.await.unwrap() + 1) }));
         executor.spawn("panics", Box::pin(async { panic!("on purpose") }));
         executor.spawn("wakes", Box::pin(async move { ping.keep(1) }));
         assert_eq!(block_on(ponged), Some(2));

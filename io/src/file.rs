@@ -24,27 +24,14 @@ pub struct OpenOptions {
 
 impl OpenOptions {
     /// An existing file, for reading only.
-    pub const READ: OpenOptions = OpenOptions {
-        write: false,
-        create: false,
-        create_new: false,
-        access: Access::Pages,
-    };
+    pub const READ: OpenOptions =
+        OpenOptions { write: false, create: false, create_new: false, access: Access::Pages };
     /// An existing file, for reading and writing.
-    pub const WRITE: OpenOptions = OpenOptions {
-        write: true,
-        ..OpenOptions::READ
-    };
+    pub const WRITE: OpenOptions = OpenOptions { write: true, ..OpenOptions::READ };
     /// A file for reading and writing that is created if absent.
-    pub const CREATE: OpenOptions = OpenOptions {
-        create: true,
-        ..OpenOptions::WRITE
-    };
+    pub const CREATE: OpenOptions = OpenOptions { create: true, ..OpenOptions::WRITE };
     /// A new file for reading and writing.
-    pub const CREATE_NEW: OpenOptions = OpenOptions {
-        create_new: true,
-        ..OpenOptions::CREATE
-    };
+    pub const CREATE_NEW: OpenOptions = OpenOptions { create_new: true, ..OpenOptions::CREATE };
 
     /// The same for another purpose.
     pub const fn with_access(self, access: Access) -> OpenOptions {
@@ -101,10 +88,7 @@ pub enum LockKind {
 /// Dropping any of these futures leaves the operation running to its end in the background, or
 /// never begun (I3). The buffer is then dropped with it.
 #[async_trait]
-#[expect(
-    clippy::len_without_is_empty,
-    reason = "it asks the system and may fail: no collection"
-)]
+#[expect(clippy::len_without_is_empty, reason = "it asks the system and may fail: no collection")]
 pub trait File: Send + Sync + 'static {
     /// The name it was opened by.
     fn path(&self) -> &Path;

@@ -47,10 +47,7 @@ impl RangeLocks {
             let (before, after) = (held.range.start..range.start, range.end..held.range.end);
             for rest in [before, after] {
                 if !rest.is_empty() {
-                    self.held.push(Held {
-                        range: rest,
-                        ..held
-                    });
+                    self.held.push(Held { range: rest, ..held });
                 }
             }
         }

@@ -49,10 +49,7 @@ const PIECE: usize = 64 * 1024;
 impl MemoryIo {
     /// An empty file system.
     pub fn new() -> Arc<Self> {
-        let world = World {
-            names: Mutex::new(BTreeMap::new()),
-            next_id: AtomicU64::new(1),
-        };
+        let world = World { names: Mutex::new(BTreeMap::new()), next_id: AtomicU64::new(1) };
         Self::on(Arc::new(world))
     }
 
@@ -63,21 +60,12 @@ impl MemoryIo {
     }
 
     fn on(world: Arc<World>) -> Arc<Self> {
-        Arc::new(Self {
-            world,
-            closed: Arc::new(AtomicBool::new(false)),
-        })
+        Arc::new(Self { world, closed: Arc::new(AtomicBool::new(false)) })
     }
 
     fn file(&self, node: Arc<Node>, path: PathBuf, write: bool) -> Arc<dyn File> {
         let owner = self.world.fresh_id();
-        Arc::new(MemoryFile {
-            closed: Arc::clone(&self.closed),
-            node,
-            path,
-            write,
-            owner,
-        })
+        Arc::new(MemoryFile { closed: Arc::clone(&self.closed), node, path, write, owner })
     }
 
     fn check(&self, operation: Operation, path: &Path) -> Result<()> {
@@ -86,11 +74,7 @@ impl MemoryIo {
 }
 
 fn check_open(closed: &AtomicBool) -> io::Result<()> {
-    if closed.load(Ordering::Acquire) {
-        Err(crate::error::closed())
-    } else {
-        Ok(())
-    }
+    if closed.load(Ordering::Acquire) { Err(crate::error::closed()) } else { Ok(()) }
 }
 
 impl World {
@@ -99,15 +83,8 @@ impl World {
     }
 
     fn new_node(&self) -> Arc<Node> {
-        let (content, locks) = (
-            Mutex::new(Content::default()),
-            Mutex::new(RangeLocks::default()),
-        );
-        Arc::new(Node {
-            id: self.fresh_id(),
-            content,
-            locks,
-        })
+        let (content, locks) = (Mutex::new(Content::default()), Mutex::new(RangeLocks::default()));
+        Arc::new(Node { id: self.fresh_id(), content, locks })
     }
 
     fn find_or_create(&self, path: &Path, options: OpenOptions) -> io::Result<Arc<Node>> {
@@ -138,18 +115,13 @@ impl World {
 
 fn is_dir(names: &BTreeMap<PathBuf, Arc<Node>>, path: &Path) -> bool {
     let below = (std::ops::Bound::Excluded(path), std::ops::Bound::Unbounded);
-    names
-        .range::<Path, _>(below)
-        .next()
-        .is_some_and(|(name, _)| name.starts_with(path))
+    names.range::<Path, _>(below).next().is_some_and(|(name, _)| name.starts_with(path))
 }
 
 impl Content {
     fn read(&self, buf: &mut [u8], offset: u64) -> usize {
         let available = self.len.saturating_sub(offset);
-        let wanted = usize::try_from(available)
-            .unwrap_or(usize::MAX)
-            .min(buf.len());
+        let wanted = usize::try_from(available).unwrap_or(usize::MAX).min(buf.len());
         let mut at = offset;
         for part in parts(&mut buf[..wanted], offset) {
             let (piece, within) = locate(at);
@@ -163,9 +135,7 @@ impl Content {
     }
 
     fn write(&mut self, mut bytes: &[u8], offset: u64) -> io::Result<()> {
-        let end = offset
-            .checked_add(bytes.len() as u64)
-            .ok_or(ErrorKind::FileTooLarge)?;
+        let end = offset.checked_add(bytes.len() as u64).ok_or(ErrorKind::FileTooLarge)?;
         let mut at = offset;
         while !bytes.is_empty() {
             let (piece, within) = locate(at);
@@ -224,11 +194,7 @@ struct MemoryFile {
 impl MemoryFile {
     fn check(&self, writing: bool) -> io::Result<()> {
         check_open(&self.closed)?;
-        if writing && !self.write {
-            Err(ErrorKind::PermissionDenied.into())
-        } else {
-            Ok(())
-        }
+        if writing && !self.write { Err(ErrorKind::PermissionDenied.into()) } else { Ok(()) }
     }
 
     fn error(&self, operation: Operation) -> impl Fn(io::Error) -> Error + '_ {
@@ -240,8 +206,7 @@ impl MemoryFile {
     }
 
     fn read(&self, buf: &mut [u8], offset: u64) -> Result<usize> {
-        self.check(false)
-            .map_err(self.error_at(Operation::Read, offset))?;
+        self.check(false).map_err(self.error_at(Operation::Read, offset))?;
         Ok(self.node.content.lock().read(buf, offset))
     }
 
@@ -285,8 +250,7 @@ impl File for MemoryFile {
     }
 
     async fn set_len(&self, len: u64) -> Result<()> {
-        self.check(true)
-            .map_err(self.error_at(Operation::SetLen, len))?;
+        self.check(true).map_err(self.error_at(Operation::SetLen, len))?;
         self.node.content.lock().set_len(len);
         Ok(())
     }
@@ -311,8 +275,7 @@ impl File for MemoryFile {
     }
 
     fn try_lock(&self, range: Range<u64>, kind: LockKind) -> Result<bool> {
-        self.check(kind == LockKind::Exclusive)
-            .map_err(self.error(Operation::Lock))?;
+        self.check(kind == LockKind::Exclusive).map_err(self.error(Operation::Lock))?;
         Ok(self.node.locks.lock().try_lock(self.owner, range, kind))
     }
 
@@ -349,38 +312,22 @@ impl Io for MemoryIo {
         if let Some(node) = names.get(path) {
             let len = node.content.lock().len;
             let identity = (0, node.id);
-            return Ok(Some(Metadata {
-                len,
-                writable: true,
-                is_dir: false,
-                identity,
-            }));
+            return Ok(Some(Metadata { len, writable: true, is_dir: false, identity }));
         }
-        let directory = Metadata {
-            len: 0,
-            writable: true,
-            is_dir: true,
-            identity: (0, 0),
-        };
+        let directory = Metadata { len: 0, writable: true, is_dir: true, identity: (0, 0) };
         Ok(is_dir(&names, path).then_some(directory))
     }
 
     async fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.check(Operation::Rename, from)?;
-        self.world
-            .rename(from, to)
-            .map_err(|source| Error::new(Operation::Rename, from, source))
+        self.world.rename(from, to).map_err(|source| Error::new(Operation::Rename, from, source))
     }
 
     async fn remove(&self, path: &Path) -> Result<()> {
         self.check(Operation::Remove, path)?;
         match self.world.names.lock().remove(path) {
             Some(_) => Ok(()),
-            None => Err(Error::new(
-                Operation::Remove,
-                path,
-                ErrorKind::NotFound.into(),
-            )),
+            None => Err(Error::new(Operation::Remove, path, ErrorKind::NotFound.into())),
         }
     }
 
@@ -442,10 +389,7 @@ mod tests {
         content.write(&bytes, 100).unwrap();
         let mut back = vec![0; 3 * PIECE + 200];
         assert_eq!(content.read(&mut back, 0), 3 * PIECE + 100);
-        assert_eq!(
-            (&back[..100], &back[100..3 * PIECE + 100]),
-            (&[0; 100][..], &bytes[..])
-        );
+        assert_eq!((&back[..100], &back[100..3 * PIECE + 100]), (&[0; 100][..], &bytes[..]));
         content.set_len(150);
         content.set_len(PIECE as u64);
         assert_eq!(content.read(&mut back, 0), PIECE);

@@ -60,9 +60,7 @@ impl Pool {
             work: Condvar::new(),
             closed: AtomicBool::new(false),
         };
-        Self {
-            shared: Arc::new(shared),
-        }
+        Self { shared: Arc::new(shared) }
     }
 
     /// Queues `work` on `input`. Once the pool is closed it refuses, and gives the input back.
@@ -77,9 +75,7 @@ impl Pool {
         }
         let (promise, completion) = completion();
         state.in_flight += 1;
-        state
-            .queue
-            .push_back(Box::new(move || promise.keep(work(input))));
+        state.queue.push_back(Box::new(move || promise.keep(work(input))));
         let short = state.idle < state.queue.len() && state.threads < self.shared.bound;
         if short && self.start_thread().is_ok() {
             state.threads += 1;
@@ -116,11 +112,7 @@ impl Pool {
     /// Fails once the pool is closed; for calls that are too short to be counted in.
     pub(crate) fn check_open(&self) -> io::Result<()> {
         let closed = self.shared.closed.load(Ordering::Acquire);
-        if closed {
-            Err(crate::error::closed())
-        } else {
-            Ok(())
-        }
+        if closed { Err(crate::error::closed()) } else { Ok(()) }
     }
 
     /// Accepts no more work.

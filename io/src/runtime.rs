@@ -54,26 +54,17 @@ impl Env {
     /// The default: files of the operating system by the best means it offers, threads of the
     /// operating system. See [`crate::default_io`].
     pub fn system() -> Env {
-        Env {
-            io: crate::default_io(),
-            runtime: crate::ThreadRuntime::new(),
-        }
+        Env { io: crate::default_io(), runtime: crate::ThreadRuntime::new() }
     }
 
     /// Files of the operating system through a pool of threads.
     pub fn blocking() -> Env {
-        Env {
-            io: crate::BlockingIo::new(),
-            runtime: crate::ThreadRuntime::new(),
-        }
+        Env { io: crate::BlockingIo::new(), runtime: crate::ThreadRuntime::new() }
     }
 
     /// Files in memory, gone with the last handle; threads of the operating system.
     pub fn memory() -> Env {
-        Env {
-            io: crate::MemoryIo::new(),
-            runtime: crate::ThreadRuntime::new(),
-        }
+        Env { io: crate::MemoryIo::new(), runtime: crate::ThreadRuntime::new() }
     }
 }
 

@@ -46,10 +46,7 @@ impl Runtime for ThreadRuntime {
         monotonic().duration_since(self.start)
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the clock behind heddle_io::Runtime"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the clock behind heddle_io::Runtime")]
     fn wall_clock(&self) -> SystemTime {
         SystemTime::now()
     }

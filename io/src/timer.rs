@@ -16,10 +16,7 @@ use std::time::{Duration, Instant};
 use heddle_base::sync::Mutex;
 
 /// The monotonic clock.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the clock behind heddle_io::Runtime"
-)]
+#[expect(clippy::disallowed_methods, reason = "the clock behind heddle_io::Runtime")]
 pub(crate) fn monotonic() -> Instant {
     Instant::now()
 }
@@ -48,23 +45,15 @@ type Key = (Instant, u64);
 impl Timer {
     /// A timer whose thread starts with the first sleeper.
     pub(crate) fn new() -> Self {
-        Self {
-            shared: Arc::default(),
-        }
+        Self { shared: Arc::default() }
     }
 
     /// Ends after `duration`.
     pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
         let now = monotonic();
         // Beyond what the clock can say is as good as never.
-        let deadline = now
-            .checked_add(duration)
-            .unwrap_or(now + Duration::from_secs(1 << 32));
-        Sleep {
-            deadline,
-            key: None,
-            shared: Arc::clone(&self.shared),
-        }
+        let deadline = now.checked_add(duration).unwrap_or(now + Duration::from_secs(1 << 32));
+        Sleep { deadline, key: None, shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -111,10 +100,7 @@ impl Shared {
         let key = (deadline, state.next_id);
         state.next_id += 1;
         state.sleepers.insert(key, waker);
-        let first = state
-            .sleepers
-            .first_key_value()
-            .is_some_and(|(first, _)| *first == key);
+        let first = state.sleepers.first_key_value().is_some_and(|(first, _)| *first == key);
         match &state.thread {
             Some(thread) if first => thread.unpark(),
             Some(_) => {}
@@ -125,10 +111,7 @@ impl Shared {
 }
 
 fn start(shared: Arc<Shared>) -> Thread {
-    #[expect(
-        clippy::expect_used,
-        reason = "as std::thread::spawn: nothing works without threads"
-    )]
+    #[expect(clippy::expect_used, reason = "as std::thread::spawn: nothing works without threads")]
     std::thread::Builder::new()
         .name("heddle-timer".to_owned())
         .spawn(move || shared.serve())

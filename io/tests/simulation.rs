@@ -16,9 +16,7 @@ use heddle_io::{
 const DIR: &str = "/d";
 
 async fn open(io: &dyn Io, name: &str) -> Arc<dyn File> {
-    io.open(&Path::new(DIR).join(name), OpenOptions::CREATE)
-        .await
-        .unwrap()
+    io.open(&Path::new(DIR).join(name), OpenOptions::CREATE).await.unwrap()
 }
 
 async fn write(file: &dyn File, bytes: &[u8], offset: u64) -> Result<()> {
@@ -117,14 +115,8 @@ fn s2_a_durable_write_is_never_undone_by_what_was_pending() {
         file.preallocate(0..8192).await.unwrap();
         sync_all(&env, &*file).await;
         write(&*file, &[1; 8192], 0).await.unwrap();
-        file.write_durable_at(IoBuf::copy_of(&[2; 4096]), 0)
-            .await
-            .0
-            .unwrap();
-        file.write_durable_here(IoBuf::copy_of(&[3; 1024]), 1024)
-            .await
-            .0
-            .unwrap();
+        file.write_durable_at(IoBuf::copy_of(&[2; 4096]), 0).await.0.unwrap();
+        file.write_durable_here(IoBuf::copy_of(&[3; 1024]), 1024).await.0.unwrap();
     });
     for content in left.into_iter().map(Option::unwrap) {
         assert_eq!(content.len(), 8192);
@@ -157,15 +149,9 @@ fn s2_names_survive_only_a_sync_of_their_directory() {
         let new = open(&*env.io, "a.new").await;
         write(&*new, b"new", 0).await.unwrap();
         new.sync_data().await.unwrap();
-        env.io
-            .rename("/d/a.new".as_ref(), "/d/a".as_ref())
-            .await
-            .unwrap();
+        env.io.rename("/d/a.new".as_ref(), "/d/a".as_ref()).await.unwrap();
     });
-    assert_eq!(
-        left,
-        BTreeSet::from([b"old", b"new"].map(|name| Some(name.to_vec())))
-    );
+    assert_eq!(left, BTreeSet::from([b"old", b"new"].map(|name| Some(name.to_vec()))));
 
     let left = after_crashes(|env| async move {
         let file = open(&*env.io, "a").await;
@@ -220,10 +206,7 @@ fn s3_a_sync_that_fails_lies_ever_after() {
             sync_all(&env, &*file).await;
             write(&*file, &[2; 1024], 0).await.unwrap();
             let error = file.sync_data().await.unwrap_err();
-            assert_eq!(
-                (error.operation(), error.path()),
-                (Operation::Sync, file.path())
-            );
+            assert_eq!((error.operation(), error.path()), (Operation::Sync, file.path()));
             file.sync_data().await.unwrap();
             let (done, seen) = file.read_at(IoBuf::zeroed(1024), 0).await;
             assert_eq!((done.unwrap(), &*seen), (1024, &[2; 1024][..]));
@@ -253,11 +236,7 @@ fn s4_handles_of_before_the_crash_are_dead() {
         assert!(file.try_read_at(&mut [0], 0).unwrap_err().is_closed());
         drop(file);
         let again = open(&*after.io, "a").await;
-        assert!(
-            again
-                .try_lock(0..1, heddle_io::LockKind::Exclusive)
-                .unwrap()
-        );
+        assert!(again.try_lock(0..1, heddle_io::LockKind::Exclusive).unwrap());
         let (done, buf) = again.read_at(IoBuf::zeroed(9), 0).await;
         assert_eq!(&buf[..done.unwrap()], b"kept");
     });
@@ -293,25 +272,11 @@ fn a_full_disk_refuses_growth_only() {
         let file = open(&*env.io, "a").await;
         file.preallocate(0..8_000).await.unwrap();
         assert_eq!(env.io.free_space(DIR.as_ref()).await.unwrap(), 2_000);
-        assert!(
-            file.preallocate(8_000..16_000)
-                .await
-                .unwrap_err()
-                .is_disk_full()
-        );
-        assert!(
-            write(&*file, &[1; 4_000], 8_000)
-                .await
-                .unwrap_err()
-                .is_disk_full()
-        );
+        assert!(file.preallocate(8_000..16_000).await.unwrap_err().is_disk_full());
+        assert!(write(&*file, &[1; 4_000], 8_000).await.unwrap_err().is_disk_full());
         write(&*file, &[1; 8_000], 0).await.unwrap();
         env.io.remove(file.path()).await.unwrap();
-        assert_eq!(
-            env.io.free_space(DIR.as_ref()).await.unwrap(),
-            2_000,
-            "still open"
-        );
+        assert_eq!(env.io.free_space(DIR.as_ref()).await.unwrap(), 2_000, "still open");
         drop(file);
         assert_eq!(env.io.free_space(DIR.as_ref()).await.unwrap(), 10_000);
     });
@@ -346,9 +311,7 @@ fn any_operation_fails_with_any_error() {
             file.try_lock(0..1, heddle_io::LockKind::Shared).err(),
         ];
         for (at, error) in errors.into_iter().enumerate() {
-            let kind = error
-                .unwrap_or_else(|| panic!("operation {at} succeeded"))
-                .kind();
+            let kind = error.unwrap_or_else(|| panic!("operation {at} succeeded")).kind();
             assert_eq!(kind, std::io::ErrorKind::PermissionDenied, "operation {at}");
         }
     });
@@ -365,9 +328,7 @@ fn some_reads_are_not_in_the_cache() {
         let file = open(&*env.io, "a").await;
         let mut buf = [0; 7];
         let answers = (0..100).map(|_| file.try_read_at(&mut buf, 0).unwrap());
-        let done = answers
-            .filter(|answer| matches!(answer, TryRead::Done(7)))
-            .count();
+        let done = answers.filter(|answer| matches!(answer, TryRead::Done(7))).count();
         assert!((10..90).contains(&done), "{done}");
         assert_eq!(&buf, b"content");
     });
@@ -383,15 +344,9 @@ fn bits_rot_and_files_go_in_and_out() {
     assert!(!simulation.disk().flip_bit("/d/x.db", 10, 0));
     simulation.crash();
     simulation.disk().export(DIR, real.path()).unwrap();
-    assert_eq!(
-        std::fs::read(real.path().join("x.db")).unwrap(),
-        b"0122456789"
-    );
+    assert_eq!(std::fs::read(real.path().join("x.db")).unwrap(), b"0122456789");
     let at = simulation.disk().flip_any_bit("/d/x.db").unwrap() as usize;
-    assert_ne!(
-        simulation.disk().read("/d/x.db").unwrap()[at],
-        b"0122456789"[at]
-    );
+    assert_ne!(simulation.disk().read("/d/x.db").unwrap()[at], b"0122456789"[at]);
     simulation.disk().remove("/d/x.db");
     assert!(simulation.disk().files().is_empty());
 }

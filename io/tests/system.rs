@@ -33,10 +33,7 @@ fn evict(path: &Path) {
 fn a_full_disk_is_told_as_such() {
     for io in backends() {
         block_on(async {
-            let full = io
-                .open("/dev/full".as_ref(), OpenOptions::WRITE)
-                .await
-                .unwrap();
+            let full = io.open("/dev/full".as_ref(), OpenOptions::WRITE).await.unwrap();
             let error = full.write_at(IoBuf::zeroed(4096), 0).await.0.unwrap_err();
             assert!(error.is_disk_full(), "{}: {error}", io.name());
             let error = full.write_here(IoBuf::zeroed(4096), 0).await.0.unwrap_err();
@@ -64,11 +61,7 @@ fn a_cached_read_needs_no_hop() {
             if is_ext4 {
                 evict(&path);
                 let cold = file.try_read_at(&mut buf, 0).unwrap();
-                assert!(
-                    matches!(cold, TryRead::WouldBlock),
-                    "{}: {cold:?}",
-                    io.name()
-                );
+                assert!(matches!(cold, TryRead::WouldBlock), "{}: {cold:?}", io.name());
             }
         });
     }
@@ -79,10 +72,7 @@ fn watch_the_heap(stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         let fresh: Vec<IoBuf> = (0..64).map(|_| IoBuf::zeroed(65_536)).collect();
         std::thread::yield_now();
-        assert!(
-            fresh.iter().all(|buf| buf.iter().all(|byte| *byte == 0)),
-            "a freed buffer"
-        );
+        assert!(fresh.iter().all(|buf| buf.iter().all(|byte| *byte == 0)), "a freed buffer");
     }
 }
 

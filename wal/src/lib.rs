@@ -1,1 +1,36 @@
-//! HeddleDB: wal.
+//! The ticket ring and the group-commit redo log: records are bytes here, rows are not known.
+//!
+//! Called by the commit pipeline (`heddle-txn`) and by the checkpointer; writes through
+//! [`heddle_io`]. A committer reserves ([`Log::reserve`]), draws a ticket ([`Permit::draw`]), fills
+//! it ([`Draw::fill`]) and waits ([`Log::wait`]). One flusher packs the filled prefix of the ring
+//! into groups.
+//!
+//! # Invariants
+//! - W1: `durable <= written <= installed`; none of them moves backwards, nor does `acked`.
+//! - W2: a wait ends with success only once its watermark has reached the ticket.
+//! - W3: after a failed write or sync nothing new becomes durable until the log is reopened.
+//! - W4: whoever holds a permit can draw and fill without waiting and without failing: its slot
+//!   and its bytes in synced segments are its own.
+//!
+//! # Format
+//! `docs/format.md`, "The redo log".
+
+mod error;
+mod flusher;
+mod format;
+mod log;
+mod metrics;
+mod options;
+mod recovery;
+#[doc(hidden)]
+pub mod ring;
+mod scan;
+mod segment;
+#[doc(hidden)]
+pub mod watermark;
+
+pub use error::{Error, Result};
+pub use log::{Draw, Log, Permit};
+pub use metrics::Metrics;
+pub use options::{Durability, LogOptions};
+pub use recovery::{Control, Opened, Recovery};

@@ -14,10 +14,7 @@ pub(crate) struct Cargo {
 impl Cargo {
     /// Cargo as run inside `folder`.
     pub(crate) fn at(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-            variables: Vec::new(),
-        }
+        Self { folder: folder.into(), variables: Vec::new() }
     }
 
     /// The same with one more environment variable, unless the caller's environment sets it.
@@ -47,10 +44,7 @@ impl Cargo {
         let mut command = Command::new("cargo");
         command.args(arguments).args(rest).current_dir(&self.folder);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        let words: Vec<_> = command
-            .get_args()
-            .map(|word| word.to_string_lossy())
-            .collect();
+        let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
         let shown = words.join(" ");
         eprintln!("$ cargo {shown}");
         let status = command.status().context("cargo did not start")?;

@@ -71,11 +71,7 @@ fn main() -> Result<()> {
         Task::Check => check(&root),
         Task::Test { rest } => test(&root, &rest),
         Task::Tidy => tidy::run(&root),
-        Task::Loom {
-            preemptions,
-            seconds,
-            rest,
-        } => Cargo::at(root.join("loom-tests"))
+        Task::Loom { preemptions, seconds, rest } => Cargo::at(root.join("loom-tests"))
             .env("RUSTFLAGS", "--cfg heddle_loom --cfg crossbeam_loom")
             .env("LOOM_MAX_PREEMPTIONS", &preemptions.to_string())
             .env("LOOM_MAX_DURATION", &seconds.to_string())
@@ -95,15 +91,7 @@ fn check(root: &Path) -> Result<()> {
     let cargo = Cargo::at(root);
     cargo.run(["fmt", "--all", "--check"], &[])?;
     cargo.run(
-        [
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--quiet",
-            "--",
-            "--deny",
-            "warnings",
-        ],
+        ["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"],
         &[],
     )?;
     tidy::run(root)?;
@@ -135,7 +123,5 @@ fn deny(root: &Path) -> Result<()> {
 /// The repository: the folder above this crate's.
 fn root() -> Result<PathBuf> {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    here.parent()
-        .map(PathBuf::from)
-        .context("xtask stands inside the repository")
+    here.parent().map(PathBuf::from).context("xtask stands inside the repository")
 }

@@ -65,10 +65,7 @@ fn page(root: &Path, path: &Path, findings: &mut Vec<String>) -> Result<()> {
             continue;
         }
         if !root.join(folder).join(file).exists() {
-            findings.push(format!(
-                "{}: link to {target}, which is not there",
-                path.display()
-            ));
+            findings.push(format!("{}: link to {target}, which is not there", path.display()));
         }
     }
     Ok(())
@@ -79,14 +76,7 @@ fn read(root: &Path, path: &Path) -> Result<String> {
 }
 
 fn tracked(root: &Path) -> Result<Vec<PathBuf>> {
-    let output = Command::new("git")
-        .arg("ls-files")
-        .current_dir(root)
-        .output()?;
+    let output = Command::new("git").arg("ls-files").current_dir(root).output()?;
     let names = String::from_utf8(output.stdout).context("a file name that is not UTF-8")?;
-    Ok(names
-        .lines()
-        .map(PathBuf::from)
-        .filter(|path| root.join(path).exists())
-        .collect())
+    Ok(names.lines().map(PathBuf::from).filter(|path| root.join(path).exists()).collect())
 }

@@ -41,10 +41,7 @@ pub(super) struct Wanted {
 
 impl Wanted {
     fn only(page: PageNo) -> Self {
-        Self {
-            page: Some(page),
-            ahead: SmallVec::new(),
-        }
+        Self { page: Some(page), ahead: SmallVec::new() }
     }
 }
 
@@ -81,10 +78,7 @@ impl<P: Pages> Cursor<P> {
             }
             // From an interior entry into the child beside it: in both directions the gap's own.
             Some((header, page, gap)) if !header.kind().is_leaf() => {
-                frames.push(Frame {
-                    page: header.page(),
-                    child: gap,
-                });
+                frames.push(Frame { page: header.page(), child: gap });
                 header.view(page).child(gap as usize)?
             }
             Some(_) => match self.climb(&mut frames, direction, guard)? {
@@ -129,11 +123,7 @@ impl<P: Pages> Cursor<P> {
                 return Ok(Climbed::Miss(page));
             };
             frames.pop();
-            return Ok(Climbed::Onto(Spot {
-                page: image,
-                header: *view.header(),
-                index: entry,
-            }));
+            return Ok(Climbed::Onto(Spot { page: image, header: *view.header(), index: entry }));
         }
         Ok(Climbed::Out)
     }
@@ -148,9 +138,7 @@ impl<P: Pages> Cursor<P> {
     ) -> Result<Moved<P::Page>> {
         loop {
             let Some(image) = self.image(page, guard)? else {
-                return Ok(Moved::Miss(
-                    self.with_read_ahead(page, &frames, direction, guard)?,
-                ));
+                return Ok(Moved::Miss(self.with_read_ahead(page, &frames, direction, guard)?));
             };
             let view = PageView::parse(page, image, self.pages.usable_size())?;
             check_page(&view, self.tree.kind(), frames.len())?;
@@ -178,11 +166,7 @@ impl<P: Pages> Cursor<P> {
                 .into());
             }
             return Ok(Moved::To(
-                Spot {
-                    page: image,
-                    header: *view.header(),
-                    index: near.min(cells - 1),
-                },
+                Spot { page: image, header: *view.header(), index: near.min(cells - 1) },
                 frames,
             ));
         }

@@ -4,10 +4,7 @@ use crate::record;
 fn shape(columns: &[(Collation, bool)]) -> KeyShape {
     let columns: Vec<_> = columns
         .iter()
-        .map(|&(collation, descending)| KeyColumn {
-            collation,
-            descending,
-        })
+        .map(|&(collation, descending)| KeyColumn { collation, descending })
         .collect();
     KeyShape::new(columns, Encoding::Utf8)
 }
@@ -53,11 +50,7 @@ fn integers_and_reals_have_one_exact_order() {
         let shape = shape(&[(Collation::Binary, descending)]);
         for pair in ascending.windows(2) {
             let order = key(&shape, &pair[..1]).cmp(&key(&shape, &pair[1..]));
-            let expected = if descending {
-                Ordering::Greater
-            } else {
-                Ordering::Less
-            };
+            let expected = if descending { Ordering::Greater } else { Ordering::Less };
             assert_eq!(order, expected, "{pair:?}");
         }
     }
@@ -73,10 +66,7 @@ fn equal_numbers_have_one_key() {
             key(&shape, &[ValueRef::Real(integer as f64)]),
         );
     }
-    assert_eq!(
-        key(&shape, &[ValueRef::Real(-0.0)]),
-        key(&shape, &[ValueRef::Integer(0)])
-    );
+    assert_eq!(key(&shape, &[ValueRef::Real(-0.0)]), key(&shape, &[ValueRef::Integer(0)]));
 }
 
 #[test]
@@ -115,10 +105,7 @@ fn a_prefix_and_its_successor_enclose_its_keys() {
         let mut end = prefix.clone();
         assert!(prefix_successor(&mut end));
         for (first, inside) in [("ab", true), ("a", false), ("ab\0", false), ("abc", false)] {
-            let whole = key(
-                &shape,
-                &[ValueRef::Text(first.as_bytes()), ValueRef::Integer(3)],
-            );
+            let whole = key(&shape, &[ValueRef::Text(first.as_bytes()), ValueRef::Integer(3)]);
             assert_eq!(whole >= prefix && whole < end, inside, "{first:?}");
         }
     }
@@ -169,11 +156,8 @@ mod properties {
     }
 
     fn column() -> impl Strategy<Value = (Collation, bool)> {
-        let collation = prop_oneof![
-            Just(Collation::Binary),
-            Just(Collation::NoCase),
-            Just(Collation::RTrim)
-        ];
+        let collation =
+            prop_oneof![Just(Collation::Binary), Just(Collation::NoCase), Just(Collation::RTrim)];
         (collation, any::<bool>())
     }
 

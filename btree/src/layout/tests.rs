@@ -27,10 +27,7 @@ fn local_lengths_are_those_of_the_format() {
     assert_eq!(PageKind::TableLeaf.local_len(4096, 489 + 4092 + 50), 539);
     assert_eq!(PageKind::IndexLeaf.local_len(4096, 1002), 1002);
     assert_eq!(PageKind::IndexLeaf.local_len(4096, 1003), 489);
-    assert_eq!(
-        PageKind::IndexInterior.local_len(4096, 489 + 4092 + 100),
-        589
-    );
+    assert_eq!(PageKind::IndexInterior.local_len(4096, 489 + 4092 + 100), 589);
 }
 
 #[test]

@@ -47,10 +47,10 @@ impl FileImage {
 
     fn at(&self, page: PageNo) -> Result<&Arc<[u8]>> {
         let index = (page.get() as usize).wrapping_sub(1);
-        self.0.pages.get(index).ok_or(Error::Corrupt {
-            page,
-            reason: "it lies beyond the end of the file".into(),
-        })
+        self.0
+            .pages
+            .get(index)
+            .ok_or(Error::Corrupt { page, reason: "it lies beyond the end of the file".into() })
     }
 
     fn is_missed(&self) -> bool {
@@ -58,9 +58,8 @@ impl FileImage {
             return false;
         };
         let state = misses.load(Ordering::Relaxed);
-        let next = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        let next =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         misses.store(next, Ordering::Relaxed);
         next >> 62 == 0
     }

@@ -1,9 +1,5 @@
 //! What the tests of the reader share: databases made by stock SQLite, and their shapes as stock tells them.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each test file uses its own part"
-)]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 #![allow(clippy::expect_used, reason = "a test that can't be set up fails")]
 
 pub mod image;
@@ -61,16 +57,12 @@ pub fn scratch() -> Scratch {
 /// Makes a database with stock SQLite by running `sql`.
 pub fn stock(path: &Path, sql: &str) -> Connection {
     let connection = Connection::open(path).expect("stock opens");
-    connection
-        .execute_batch(sql)
-        .expect("stock runs the script");
+    connection.execute_batch(sql).expect("stock runs the script");
     connection
 }
 
 pub fn encoding_of(stock: &Connection) -> Encoding {
-    let name: String = stock
-        .query_row("PRAGMA encoding", [], |r| r.get(0))
-        .expect("an encoding");
+    let name: String = stock.query_row("PRAGMA encoding", [], |r| r.get(0)).expect("an encoding");
     match name.as_str() {
         "UTF-16le" => Encoding::Utf16Le,
         "UTF-16be" => Encoding::Utf16Be,
@@ -115,11 +107,10 @@ pub fn trees(stock: &Connection) -> Vec<Known> {
         |r| Ok((r.get(0)?, r.get(1)?)),
     );
     for (table, root) in tables {
-        let indexes: Vec<(String, bool, String, bool)> = rows(
-            stock,
-            &format!("PRAGMA index_list({})", quote(&table)),
-            |r| Ok((r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?)),
-        );
+        let indexes: Vec<(String, bool, String, bool)> =
+            rows(stock, &format!("PRAGMA index_list({})", quote(&table)), |r| {
+                Ok((r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?))
+            });
         let without_rowid: bool = stock
             .query_row(
                 "SELECT wr FROM pragma_table_list(?1) WHERE schema = 'main'",
@@ -128,11 +119,10 @@ pub fn trees(stock: &Connection) -> Vec<Known> {
             )
             .expect("a table list");
         if !without_rowid {
-            let columns: Vec<(isize, String, isize)> = rows(
-                stock,
-                &format!("PRAGMA table_info({})", quote(&table)),
-                |r| Ok((r.get(0)?, r.get(2)?, r.get(5)?)),
-            );
+            let columns: Vec<(isize, String, isize)> =
+                rows(stock, &format!("PRAGMA table_info({})", quote(&table)), |r| {
+                    Ok((r.get(0)?, r.get(2)?, r.get(5)?))
+                });
             let keys: Vec<_> = columns.iter().filter(|c| c.2 > 0).collect();
             let alias = match keys[..] {
                 [key]
@@ -153,17 +143,14 @@ pub fn trees(stock: &Connection) -> Vec<Known> {
             });
         }
         for (index, unique, origin, partial) in indexes {
-            let info: Vec<(Option<String>, bool, Option<String>, bool)> = rows(
-                stock,
-                &format!("PRAGMA index_xinfo({})", quote(&index)),
-                |r| Ok((r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?)),
-            );
+            let info: Vec<(Option<String>, bool, Option<String>, bool)> =
+                rows(stock, &format!("PRAGMA index_xinfo({})", quote(&index)), |r| {
+                    Ok((r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?))
+                });
             let own: Option<u32> = stock
-                .query_row(
-                    "SELECT rootpage FROM sqlite_schema WHERE name = ?1",
-                    [&index],
-                    |r| r.get(0),
-                )
+                .query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?1", [&index], |r| {
+                    r.get(0)
+                })
                 .ok();
             let is_table = without_rowid && origin == "pk";
             let Some(root) = own.or(is_table.then_some(root)) else {
@@ -240,9 +227,7 @@ pub fn snapshot_of(bytes: &[u8]) -> FileImage {
 
 /// The files of a folder beside the repository that not everybody has.
 pub fn shared(folder: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared")
-        .join(folder);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(folder);
     let Ok(files) = std::fs::read_dir(&folder) else {
         println!("{} is absent: nothing of it is tested", folder.display());
         return Vec::new();

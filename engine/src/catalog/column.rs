@@ -119,10 +119,14 @@ impl Column {
             (Some(StrictType::Blob), Stored::Blob(_)) => true,
             _ => false,
         };
-        if fits {
-            Ok(stored)
-        } else {
-            Err(value.type_name())
+        if fits { Ok(stored) } else { Err(value.type_name()) }
+    }
+
+    /// Whether rows that lack this column can be read with it.
+    pub(crate) fn can_be_added(&self) -> bool {
+        match &self.default {
+            DefaultValue::Expression(_) => false,
+            DefaultValue::Constant(value) => !self.not_null || *value != Value::Null,
         }
     }
 
@@ -190,11 +194,7 @@ fn owned_text(text: &str, encoding: Encoding) -> Stored<'static> {
 }
 
 fn real(v: f64) -> Stored<'static> {
-    if v.is_nan() {
-        Stored::Null
-    } else {
-        Stored::Real(v)
-    }
+    if v.is_nan() { Stored::Null } else { Stored::Real(v) }
 }
 
 fn numeric(affinity: Affinity, number: Value) -> Stored<'static> {

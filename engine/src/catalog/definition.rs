@@ -22,10 +22,7 @@ pub(crate) struct KeyPart {
 
 impl KeyPart {
     fn key_column(self) -> KeyColumn {
-        KeyColumn {
-            collation: self.collation,
-            descending: self.descending,
-        }
+        KeyColumn { collation: self.collation, descending: self.descending }
     }
 }
 
@@ -62,9 +59,7 @@ pub(crate) struct IndexDef {
 impl TableDef {
     /// The position of a column, by name.
     pub(crate) fn column(&self, name: &str) -> Option<usize> {
-        self.columns
-            .iter()
-            .position(|column| column.name.eq_ignore_ascii_case(name))
+        self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
     }
 
     /// The columns of a WITHOUT ROWID table's record, in the order of the record.
@@ -97,9 +92,7 @@ impl IndexDef {
             return Vec::new();
         };
         let has = |part: &KeyPart| {
-            self.parts
-                .iter()
-                .any(|p| p.column == part.column && p.collation == part.collation)
+            self.parts.iter().any(|p| p.column == part.column && p.collation == part.collation)
         };
         key.iter().filter(|part| !has(part)).copied().collect()
     }
@@ -113,11 +106,7 @@ impl IndexDef {
             columns.push(KeyColumn::default());
         }
         let shape = KeyShape::new(columns, encoding);
-        if self.unique {
-            shape.unique(self.parts.len())
-        } else {
-            shape
-        }
+        if self.unique { shape.unique(self.parts.len()) } else { shape }
     }
 
     /// Whether SQLite would take this constraint for one that `other` already enforces.

@@ -34,10 +34,7 @@ impl History {
         let entries = vec![(at, Arc::new(catalog))];
         History {
             changing: AtomicBool::new(false),
-            state: Mutex::new(State {
-                entries,
-                waiters: WaitList::default(),
-            }),
+            state: Mutex::new(State { entries, waiters: WaitList::default() }),
         }
     }
 
@@ -49,33 +46,25 @@ impl History {
         }
         let state = self.state.lock();
         let entry = state.entries.iter().rev().find(|(from, _)| *from <= at);
-        entry
-            .or(state.entries.first())
-            .map(|(_, catalog)| Arc::clone(catalog))
+        entry.or(state.entries.first()).map(|(_, catalog)| Arc::clone(catalog))
     }
 
     /// The newest catalog.
     pub(crate) fn newest(&self) -> Option<Arc<Catalog>> {
-        self.state
-            .lock()
-            .entries
-            .last()
-            .map(|(_, catalog)| Arc::clone(catalog))
+        self.state.lock().entries.last().map(|(_, catalog)| Arc::clone(catalog))
     }
 
-    /// Before the ticket of a schema change is drawn.
-    pub(crate) fn begin_change(&self) {
-        self.changing.store(true, Ordering::SeqCst);
+    /// Before the ticket of a schema change is drawn; `false` if another change is under way.
+    pub(crate) fn begin_change(&self) -> bool {
+        let begun = self.changing.compare_exchange(false, true, Ordering::SeqCst, Ordering::SeqCst);
+        begun.is_ok()
     }
 
     /// After the change was published at `at`, or failed.
     pub(crate) fn end_change(&self, published: Option<(Timestamp, Arc<Catalog>)>) {
         let mut state = self.state.lock();
         if let Some((at, catalog)) = published {
-            debug_assert!(
-                state.entries.last().is_none_or(|(last, _)| *last < at),
-                "H1"
-            );
+            debug_assert!(state.entries.last().is_none_or(|(last, _)| *last < at), "H1");
             state.entries.push((at, catalog));
         }
         self.changing.store(false, Ordering::SeqCst);
@@ -112,11 +101,7 @@ impl History {
     /// Forgets catalogs that no snapshot at or above `oldest` can see.
     pub(crate) fn trim(&self, oldest: Timestamp) {
         let mut state = self.state.lock();
-        let keep = state
-            .entries
-            .iter()
-            .rposition(|(from, _)| *from <= oldest)
-            .unwrap_or(0);
+        let keep = state.entries.iter().rposition(|(from, _)| *from <= oldest).unwrap_or(0);
         state.entries.drain(..keep);
     }
 }

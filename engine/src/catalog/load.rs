@@ -34,10 +34,7 @@ pub(crate) fn load(entries: Vec<Entry>, encoding: Encoding) -> Result<Catalog, S
         match (entry.row.kind.as_str(), entry.tree) {
             ("table", Some(tree)) => {
                 let name = folded(&entry.row.name);
-                if tables
-                    .insert(name.clone(), table(&entry, tree, encoding))
-                    .is_some()
-                {
+                if tables.insert(name.clone(), table(&entry, tree, encoding)).is_some() {
                     return Err(format!("two tables are named {}", entry.row.name));
                 }
                 order.push(name);
@@ -61,18 +58,13 @@ pub(crate) fn load(entries: Vec<Entry>, encoding: Encoding) -> Result<Catalog, S
     for entry in others {
         if entry.row.kind == "trigger" {
             if let Some(table) = tables.get_mut(&folded(&entry.row.table)) {
-                table
-                    .obstacle
-                    .get_or_insert(format!("the trigger {}", entry.row.name));
+                table.obstacle.get_or_insert(format!("the trigger {}", entry.row.name));
             }
         } else {
             other_names.push(folded(&entry.row.name));
         }
     }
-    let tables = order
-        .into_iter()
-        .filter_map(|name| tables.remove(&name))
-        .map(Arc::new);
+    let tables = order.into_iter().filter_map(|name| tables.remove(&name)).map(Arc::new);
     Ok(Catalog::new(tables.collect(), other_names, encoding))
 }
 
@@ -83,13 +75,7 @@ fn table(entry: &Entry, tree: TreeId, encoding: Encoding) -> TableInfo {
         Ok(_) => unknown(&entry.row.name, "its definition defines something else"),
         Err(error) => unknown(&entry.row.name, &error.to_string()),
     };
-    TableInfo::new(
-        named(def, &entry.row.name),
-        entry.rowid,
-        tree,
-        sql,
-        encoding,
-    )
+    TableInfo::new(named(def, &entry.row.name), entry.rowid, tree, sql, encoding)
 }
 
 /// The name in the row counts, not the one in the text, which may be of other letter case.
@@ -133,22 +119,16 @@ fn add_index(table: &mut TableInfo, entry: &Entry, encoding: Encoding) {
         obstacle: Some(reason),
     });
     if let Some(obstacle) = &def.obstacle {
-        table
-            .obstacle
-            .get_or_insert(format!("the index {} ({obstacle})", def.name));
+        table.obstacle.get_or_insert(format!("the index {} ({obstacle})", def.name));
     }
-    let info = IndexInfo::new(def, &table.def, table.tree, entry.rowid, tree, encoding);
+    let info = IndexInfo::new(def, &table.def, table.tree.id, entry.rowid, tree, encoding);
+    info.sql = entry.row.sql.as_deref().map(Into::into);
     table.indexes.push(info);
 }
 
 fn automatic(table: &TableDef, name: &str) -> Result<IndexDef, String> {
-    let found = table
-        .automatic
-        .iter()
-        .find(|index| index.name.eq_ignore_ascii_case(name));
-    found
-        .cloned()
-        .ok_or_else(|| "no constraint of the table makes it".to_owned())
+    let found = table.automatic.iter().find(|index| index.name.eq_ignore_ascii_case(name));
+    found.cloned().ok_or_else(|| "no constraint of the table makes it".to_owned())
 }
 
 /// Where each tree of these rows is, for trees that have pages.

@@ -16,23 +16,18 @@ pub(crate) mod load;
 mod numeric;
 pub(crate) mod parse;
 pub(crate) mod schema_row;
+pub(crate) mod text;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use heddle_base::{RowId, TreeId};
-use heddle_btree::key::KeyShape;
+use heddle_base::{RowId, SchemaVersion, TreeId};
 use heddle_btree::text::Encoding;
+use heddle_btree::tree::TreeKind;
+use heddle_txn::TreeRef;
 
 use crate::catalog::definition::{IndexDef, KeyPart, TableDef};
 use crate::{Error, Result};
-
-/// How a tree is ordered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum TreeKind {
-    Table,
-    Index(KeyShape),
-}
 
 /// All tables at one time (K1).
 #[derive(Debug, Clone)]
@@ -56,10 +51,10 @@ pub(crate) struct TableInfo {
     pub(crate) record_order: Vec<usize>,
     pub(crate) schema_row: RowId,
     pub(crate) sql: Box<str>,
-    pub(crate) tree: TreeId,
-    pub(crate) kind: Arc<TreeKind>,
-    pub(crate) shared_name: Arc<str>,
+    pub(crate) tree: TreeRef,
     pub(crate) indexes: Vec<IndexInfo>,
+    /// A trigger on it, if there is one.
+    pub(crate) trigger: Option<Box<str>>,
     /// Why it can't be written, if it can't.
     pub(crate) obstacle: Option<String>,
 }
@@ -70,11 +65,10 @@ pub(crate) struct IndexInfo {
     pub(crate) def: IndexDef,
     /// What names the row in its records, if not the rowid.
     pub(crate) row_parts: Vec<KeyPart>,
+    /// Its text in the schema table; automatic indexes have none.
+    pub(crate) sql: Option<Box<str>>,
     pub(crate) schema_row: RowId,
-    pub(crate) tree: TreeId,
-    pub(crate) table_tree: TreeId,
-    pub(crate) kind: Arc<TreeKind>,
-    pub(crate) shared_name: Arc<str>,
+    pub(crate) tree: TreeRef,
 }
 
 /// A name as SQLite compares names: without regard to ASCII case.
@@ -100,19 +94,20 @@ impl TableInfo {
             None => TreeKind::Table,
         };
         TableInfo {
-            names: def
-                .columns
-                .iter()
-                .map(|column| column.name.clone())
-                .collect(),
+            names: def.columns.iter().map(|column| column.name.clone()).collect(),
             places,
             record_order,
             schema_row,
             sql: sql.into(),
-            tree,
-            kind: Arc::new(kind),
-            shared_name: def.name.as_ref().into(),
+            tree: TreeRef {
+                id: tree,
+                kind: Arc::new(kind),
+                table: tree,
+                name: def.name.as_ref().into(),
+                schema_version: SchemaVersion(0),
+            },
             indexes: Vec::new(),
+            trigger: None,
             obstacle: def.obstacle.clone(),
             def,
         }
@@ -123,10 +118,9 @@ impl TableInfo {
     pub(crate) fn check_readable(&self) -> Result<()> {
         match &self.def.unreadable {
             None => Ok(()),
-            Some(why) => Err(Error::unsupported(
-                format!("reading table {}", self.def.name),
-                why.clone(),
-            )),
+            Some(why) => {
+                Err(Error::unsupported(format!("reading table {}", self.def.name), why.clone()))
+            }
         }
     }
 
@@ -142,10 +136,18 @@ impl TableInfo {
         }
     }
 
+    /// Finds out anew what of the table and its indexes keeps it from being written.
+    pub(crate) fn settle_obstacle(&mut self) {
+        let of_indexes = self.indexes.iter().find_map(|index| {
+            let obstacle = index.def.obstacle.as_ref()?;
+            Some(format!("the index {} ({obstacle})", index.def.name))
+        });
+        let of_triggers = self.trigger.as_ref().map(|name| format!("the trigger {name}"));
+        self.obstacle = self.def.obstacle.clone().or(of_indexes).or(of_triggers);
+    }
+
     pub(crate) fn index(&self, name: &str) -> Option<usize> {
-        self.indexes
-            .iter()
-            .position(|index| index.def.name.eq_ignore_ascii_case(name))
+        self.indexes.iter().position(|index| index.def.name.eq_ignore_ascii_case(name))
     }
 }
 
@@ -160,13 +162,29 @@ impl IndexInfo {
     ) -> IndexInfo {
         IndexInfo {
             row_parts: def.row_parts(table),
+            sql: None,
             schema_row,
-            tree,
-            table_tree,
-            kind: Arc::new(TreeKind::Index(def.key_shape(table, encoding))),
-            shared_name: def.name.as_ref().into(),
+            tree: TreeRef {
+                id: tree,
+                kind: Arc::new(TreeKind::Index(def.key_shape(table, encoding))),
+                table: table_tree,
+                name: def.name.as_ref().into(),
+                schema_version: SchemaVersion(0),
+            },
             def,
         }
+    }
+}
+
+impl IndexInfo {
+    /// After its table was renamed: automatic indexes are named after their table.
+    pub(crate) fn rename(&mut self, old: &TableDef, new: &TableDef) {
+        let prefix = format!("sqlite_autoindex_{}_", old.name);
+        if let Some(number) = self.def.name.strip_prefix(&prefix) {
+            self.def.name = format!("sqlite_autoindex_{}_{number}", new.name).into();
+            self.tree.name = self.def.name.as_ref().into();
+        }
+        self.def.table = new.name.clone();
     }
 }
 
@@ -176,21 +194,17 @@ impl Catalog {
         others: Vec<Box<str>>,
         encoding: Encoding,
     ) -> Catalog {
-        let by_name = tables
-            .iter()
-            .enumerate()
-            .map(|(i, t)| (folded(&t.def.name), i))
-            .collect();
-        Catalog {
-            tables,
-            by_name,
-            others,
-            encoding,
-        }
+        let by_name = tables.iter().enumerate().map(|(i, t)| (folded(&t.def.name), i)).collect();
+        Catalog { tables, by_name, others, encoding }
     }
 
     pub(crate) fn encoding(&self) -> Encoding {
         self.encoding
+    }
+
+    /// Whether there are views, virtual tables or triggers.
+    pub(crate) fn has_others(&self) -> bool {
+        !self.others.is_empty() || self.tables.iter().any(|table| table.trigger.is_some())
     }
 
     pub(crate) fn tables(&self) -> &[Arc<TableInfo>] {
@@ -199,26 +213,26 @@ impl Catalog {
 
     /// The table of this name.
     pub(crate) fn find(&self, name: &str) -> Option<&Arc<TableInfo>> {
-        let position = match self.by_name.get(name) {
-            Some(position) => *position,
-            None => *self.by_name.get(&folded(name))?,
-        };
-        self.tables.get(position)
+        self.tables.get(self.position(name)?)
     }
 
     /// # Errors
     /// [`Error::NoSuchTable`].
     pub(crate) fn table(&self, name: &str) -> Result<&Arc<TableInfo>> {
-        self.find(name).ok_or_else(|| Error::NoSuchTable {
-            name: name.to_owned(),
-        })
+        self.find(name).ok_or_else(|| Error::NoSuchTable { name: name.to_owned() })
     }
 
     /// The table that has this index.
     pub(crate) fn table_of_index(&self, index: &str) -> Option<&Arc<TableInfo>> {
-        self.tables
-            .iter()
-            .find(|table| table.index(index).is_some())
+        self.tables.iter().find(|table| table.index(index).is_some())
+    }
+
+    /// Where a table is among all, for quick access while the catalog does not change.
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        match self.by_name.get(name) {
+            Some(position) => Some(*position),
+            None => self.by_name.get(&folded(name)).copied(),
+        }
     }
 
     /// # Errors
@@ -229,9 +243,7 @@ impl Catalog {
             || self.others.contains(&lower)
             || self.table_of_index(name).is_some()
         {
-            return Err(Error::AlreadyExists {
-                name: name.to_owned(),
-            });
+            return Err(Error::AlreadyExists { name: name.to_owned() });
         }
         Ok(())
     }
@@ -239,7 +251,7 @@ impl Catalog {
     /// With one table added, or replaced if it is there by its tree.
     pub(crate) fn with_table(&self, table: TableInfo) -> Catalog {
         let mut tables = self.tables.clone();
-        match tables.iter().position(|t| t.tree == table.tree) {
+        match tables.iter().position(|t| t.tree.id == table.tree.id) {
             Some(at) => tables[at] = Arc::new(table),
             None => tables.push(Arc::new(table)),
         }
@@ -248,20 +260,15 @@ impl Catalog {
 
     /// Without the table of this tree.
     pub(crate) fn without_table(&self, tree: TreeId) -> Catalog {
-        let tables = self
-            .tables
-            .iter()
-            .filter(|t| t.tree != tree)
-            .cloned()
-            .collect();
+        let tables = self.tables.iter().filter(|t| t.tree.id != tree).cloned().collect();
         Catalog::new(tables, self.others.clone(), self.encoding)
     }
 
     /// Every tree with its kind, the schema table's aside.
     pub(crate) fn trees(&self) -> impl Iterator<Item = (TreeId, &Arc<TreeKind>)> {
         self.tables.iter().flat_map(|table| {
-            let indexes = table.indexes.iter().map(|index| (index.tree, &index.kind));
-            std::iter::once((table.tree, &table.kind)).chain(indexes)
+            let indexes = table.indexes.iter().map(|index| (index.tree.id, &index.tree.kind));
+            std::iter::once((table.tree.id, &table.tree.kind)).chain(indexes)
         })
     }
 }

@@ -57,11 +57,7 @@ pub(crate) fn real_as_integer(real: f64) -> Option<i64> {
 /// A real as text with 15 significant digits: C's `%!.15g`, which always shows that it is a real.
 pub(crate) fn format_real(real: f64) -> String {
     if real.is_infinite() {
-        return if real > 0.0 {
-            "Inf".to_owned()
-        } else {
-            "-Inf".to_owned()
-        };
+        return if real > 0.0 { "Inf".to_owned() } else { "-Inf".to_owned() };
     }
     if real == 0.0 {
         return "0.0".to_owned();
@@ -110,19 +106,14 @@ mod tests {
 
     #[test]
     fn numbers_are_told_from_text() {
-        for text in [
-            "", "x", "1x", ".", "e5", "1e", "0x10", "1 2", "inf", "nan", "--1",
-        ] {
+        for text in ["", "x", "1x", ".", "e5", "1e", "0x10", "1 2", "inf", "nan", "--1"] {
             assert_eq!(parse_number(text), None, "{text}");
         }
         assert_eq!(parse_number(" +12 "), Some(Value::Integer(12)));
         assert_eq!(parse_number(".5"), Some(Value::Real(0.5)));
         assert_eq!(parse_number("5."), Some(Value::Real(5.0)));
         assert_eq!(parse_number("1e3"), Some(Value::Real(1000.0)));
-        assert_eq!(
-            parse_number("9223372036854775808"),
-            Some(Value::Real(9.223372036854775808e18))
-        );
+        assert_eq!(parse_number("9223372036854775808"), Some(Value::Real(9.223372036854775808e18)));
     }
 
     #[test]

@@ -59,9 +59,7 @@ pub(crate) fn parse(
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let arena = Bump::new();
         let mut parser = Parser::new(&arena, sql.as_bytes());
-        let command = parser
-            .next()
-            .map_err(|error| Error::definition(sql, error.to_string()))?;
+        let command = parser.next().map_err(|error| Error::definition(sql, error.to_string()))?;
         let Some(Cmd::Stmt(statement)) = command else {
             return Err(Error::definition(sql, "it is no CREATE statement"));
         };
@@ -80,17 +78,8 @@ fn define(
     find_table: impl FnOnce(&str) -> Option<TableDef>,
 ) -> Result<Definition> {
     match statement {
-        Stmt::CreateTable {
-            temporary: false,
-            if_not_exists,
-            tbl_name,
-            body,
-        } => {
-            let CreateTableBody::ColumnsAndConstraints {
-                columns,
-                constraints,
-                flags,
-            } = body
+        Stmt::CreateTable { temporary: false, if_not_exists, tbl_name, body } => {
+            let CreateTableBody::ColumnsAndConstraints { columns, constraints, flags } = body
             else {
                 return Err(Error::definition(
                     sql,
@@ -103,41 +92,23 @@ fn define(
             let def = builder.build(&columns, constraints.unwrap_or_default(), without_rowid)?;
             Ok(Definition::Table { def, if_not_exists })
         }
-        Stmt::CreateIndex {
-            unique,
-            if_not_exists,
-            idx_name,
-            tbl_name,
-            columns,
-            where_clause,
-        } => {
+        Stmt::CreateIndex { unique, if_not_exists, idx_name, tbl_name, columns, where_clause } => {
             let table_name = unquote(tbl_name.0);
             let Some(table) = find_table(&table_name) else {
-                return Err(Error::NoSuchTable {
-                    name: table_name.into(),
-                });
+                return Err(Error::NoSuchTable { name: table_name.into() });
             };
             let (parts, mut obstacle) = key_parts(sql, &table, columns)?;
             if where_clause.is_some() {
                 obstacle = Some("it is a partial index".to_owned());
             }
             let name = unquote(idx_name.name.0);
-            let def = IndexDef {
-                name,
-                table: table.name.clone(),
-                unique,
-                parts,
-                obstacle,
-            };
+            let def = IndexDef { name, table: table.name.clone(), unique, parts, obstacle };
             Ok(Definition::Index { def, if_not_exists })
         }
         Stmt::CreateView { .. } | Stmt::CreateTrigger { .. } | Stmt::CreateVirtualTable { .. } => {
             Ok(Definition::Other)
         }
-        _ => Err(Error::definition(
-            sql,
-            "it is no CREATE statement of a stored table or index",
-        )),
+        _ => Err(Error::definition(sql, "it is no CREATE statement of a stored table or index")),
     }
 }
 
@@ -166,14 +137,7 @@ impl<'s> TableBuilder<'s> {
             obstacle: None,
             unreadable: None,
         };
-        TableBuilder {
-            sql,
-            def,
-            strict,
-            counted: 0,
-            autoincrement: false,
-            key_constraint: None,
-        }
+        TableBuilder { sql, def, strict, counted: 0, autoincrement: false, key_constraint: None }
     }
 
     fn build(
@@ -209,11 +173,7 @@ impl<'s> TableBuilder<'s> {
             return Err(self.fail(format!("duplicate column name: {name}")));
         }
         let declared = declared_type(definition);
-        let strict = if self.strict {
-            Some(self.strict_type(&name, &declared)?)
-        } else {
-            None
-        };
+        let strict = if self.strict { Some(self.strict_type(&name, &declared)?) } else { None };
         let affinity = match strict {
             Some(StrictType::Any) => Affinity::Blob,
             _ => Affinity::of_type(&declared),
@@ -251,9 +211,10 @@ impl<'s> TableBuilder<'s> {
             "TEXT" => Ok(StrictType::Text),
             "BLOB" => Ok(StrictType::Blob),
             "ANY" => Ok(StrictType::Any),
-            _ => Err(self.fail(format!(
-                "column {column} of a STRICT table has the type {declared:?}"
-            ))),
+            _ => {
+                Err(self
+                    .fail(format!("column {column} of a STRICT table has the type {declared:?}")))
+            }
         }
     }
 
@@ -263,11 +224,7 @@ impl<'s> TableBuilder<'s> {
         constraint: &ColumnConstraint<'_>,
     ) -> Result<()> {
         match constraint {
-            ColumnConstraint::PrimaryKey {
-                order,
-                auto_increment,
-                ..
-            } => {
+            ColumnConstraint::PrimaryKey { order, auto_increment, .. } => {
                 self.autoincrement |= auto_increment;
                 let descending = *order == Some(SortOrder::Desc);
                 let alias = self.is_integer(position) && !descending;
@@ -305,11 +262,7 @@ impl<'s> TableBuilder<'s> {
 
     fn constraint(&mut self, constraint: &TableConstraint<'_>) -> Result<()> {
         match constraint {
-            TableConstraint::PrimaryKey {
-                columns,
-                auto_increment,
-                ..
-            } => {
+            TableConstraint::PrimaryKey { columns, auto_increment, .. } => {
                 self.autoincrement |= auto_increment;
                 let (parts, obstacle) = key_parts(self.sql, &self.def, columns)?;
                 if let Some(obstacle) = obstacle {
@@ -335,19 +288,12 @@ impl<'s> TableBuilder<'s> {
     }
 
     fn is_integer(&self, column: usize) -> bool {
-        self.def
-            .columns
-            .get(column)
-            .is_some_and(|c| c.exact_integer)
+        self.def.columns.get(column).is_some_and(|c| c.exact_integer)
     }
 
     fn part(&self, column: usize, descending: bool) -> KeyPart {
         let collation = self.def.columns[column].collation;
-        KeyPart {
-            column,
-            collation,
-            descending,
-        }
+        KeyPart { column, collation, descending }
     }
 
     fn primary_key(&mut self, parts: Vec<KeyPart>, alias: bool) -> Result<()> {
@@ -375,13 +321,7 @@ impl<'s> TableBuilder<'s> {
     fn automatic(&self, parts: Vec<KeyPart>, obstacle: Option<String>) -> IndexDef {
         let table = self.def.name.clone();
         let name = format!("sqlite_autoindex_{table}_{}", self.counted + 1).into();
-        IndexDef {
-            name,
-            table,
-            unique: true,
-            parts,
-            obstacle,
-        }
+        IndexDef { name, table, unique: true, parts, obstacle }
     }
 
     fn unique(&mut self, parts: Vec<KeyPart>, obstacle: Option<String>) {
@@ -406,10 +346,7 @@ impl<'s> TableBuilder<'s> {
             };
             let mut kept: Vec<KeyPart> = Vec::new();
             for part in key.drain(..) {
-                if !kept
-                    .iter()
-                    .any(|k| k.column == part.column && k.collation == part.collation)
-                {
+                if !kept.iter().any(|k| k.column == part.column && k.collation == part.collation) {
                     kept.push(part);
                 }
             }
@@ -458,11 +395,7 @@ fn key_parts(
             }),
         };
         let descending = column.order == Some(SortOrder::Desc);
-        parts.push(KeyPart {
-            column: position,
-            collation,
-            descending,
-        });
+        parts.push(KeyPart { column: position, collation, descending });
     }
     Ok((parts, obstacle))
 }
@@ -502,10 +435,9 @@ fn constant(expr: &Expr<'_>) -> Option<Value> {
         },
         Expr::Unary(UnaryOperator::Positive, inner) => constant(inner),
         Expr::Unary(UnaryOperator::Negative, inner) => match constant(inner)? {
-            Value::Integer(v) => Some(
-                v.checked_neg()
-                    .map_or(Value::Real(-(v as f64)), Value::Integer),
-            ),
+            Value::Integer(v) => {
+                Some(v.checked_neg().map_or(Value::Real(-(v as f64)), Value::Integer))
+            }
             Value::Real(9.223372036854775808e18) => Some(Value::Integer(i64::MIN)),
             Value::Real(v) => Some(Value::Real(-v)),
             _ => None,
@@ -527,9 +459,7 @@ fn word(text: &str) -> Value {
 
 fn number(text: &str) -> Option<Value> {
     match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(hex) => u64::from_str_radix(hex, 16)
-            .ok()
-            .map(|v| Value::Integer(v as i64)),
+        Some(hex) => u64::from_str_radix(hex, 16).ok().map(|v| Value::Integer(v as i64)),
         None => parse_number(&text.replace('_', "")),
     }
 }
@@ -552,9 +482,7 @@ pub(crate) fn unquote(name: &str) -> Box<str> {
         Some(&q @ (b'"' | b'\'' | b'`')) => q as char,
         _ => return name.into(),
     };
-    let inner = name
-        .get(1..name.len().saturating_sub(1))
-        .unwrap_or_default();
+    let inner = name.get(1..name.len().saturating_sub(1)).unwrap_or_default();
     if close == ']' {
         return inner.into();
     }
@@ -575,46 +503,23 @@ mod tests {
 
     #[test]
     fn the_rowid_alias_is_found_where_sqlite_finds_it() {
-        assert_eq!(
-            table("CREATE TABLE t(a INTEGER PRIMARY KEY)").rowid_alias,
-            Some(0)
-        );
-        assert_eq!(
-            table("CREATE TABLE t(a, b integer, PRIMARY KEY(b DESC))").rowid_alias,
-            Some(1)
-        );
+        assert_eq!(table("CREATE TABLE t(a INTEGER PRIMARY KEY)").rowid_alias, Some(0));
+        assert_eq!(table("CREATE TABLE t(a, b integer, PRIMARY KEY(b DESC))").rowid_alias, Some(1));
         assert_eq!(table("CREATE TABLE t(a INT PRIMARY KEY)").rowid_alias, None);
-        assert_eq!(
-            table("CREATE TABLE t(a INTEGER PRIMARY KEY DESC)").rowid_alias,
-            None
-        );
-        assert_eq!(
-            table("CREATE TABLE t(a INTEGER(4) PRIMARY KEY)").rowid_alias,
-            None
-        );
+        assert_eq!(table("CREATE TABLE t(a INTEGER PRIMARY KEY DESC)").rowid_alias, None);
+        assert_eq!(table("CREATE TABLE t(a INTEGER(4) PRIMARY KEY)").rowid_alias, None);
         let without = table("CREATE TABLE t(a INTEGER PRIMARY KEY, b) WITHOUT ROWID");
-        assert_eq!(
-            (without.rowid_alias, without.primary_key.is_some()),
-            (None, true)
-        );
+        assert_eq!((without.rowid_alias, without.primary_key.is_some()), (None, true));
     }
 
     #[test]
     fn d1_automatic_indexes_are_numbered_as_sqlite_numbers_them() {
         let names = |sql| -> Vec<String> {
-            table(sql)
-                .automatic
-                .iter()
-                .map(|i| format!("{}:{}", i.name, i.parts.len()))
-                .collect()
+            table(sql).automatic.iter().map(|i| format!("{}:{}", i.name, i.parts.len())).collect()
         };
         assert_eq!(
             names("CREATE TABLE t(a UNIQUE, b TEXT PRIMARY KEY, c, UNIQUE(a), UNIQUE(c, a))"),
-            [
-                "sqlite_autoindex_t_1:1",
-                "sqlite_autoindex_t_2:1",
-                "sqlite_autoindex_t_3:2"
-            ]
+            ["sqlite_autoindex_t_1:1", "sqlite_autoindex_t_2:1", "sqlite_autoindex_t_3:2"]
         );
         assert_eq!(
             names("CREATE TABLE t(a TEXT PRIMARY KEY, b UNIQUE) WITHOUT ROWID"),
@@ -646,17 +551,9 @@ mod tests {
     #[test]
     fn obstacles_are_named() {
         assert!(table("CREATE TABLE t(a CHECK (a > 0))").obstacle.is_some());
-        assert!(
-            table("CREATE TABLE t(a, b AS (a + 1))")
-                .unreadable
-                .is_some()
-        );
+        assert!(table("CREATE TABLE t(a, b AS (a + 1))").unreadable.is_some());
         assert!(table("CREATE TABLE t(a COLLATE icu)").obstacle.is_some());
-        assert!(
-            table("CREATE TABLE t(a REFERENCES p(x) ON DELETE CASCADE)")
-                .obstacle
-                .is_none()
-        );
+        assert!(table("CREATE TABLE t(a REFERENCES p(x) ON DELETE CASCADE)").obstacle.is_none());
     }
 
     #[test]

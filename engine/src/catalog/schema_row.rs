@@ -41,37 +41,22 @@ impl SchemaRow {
     pub(crate) fn decode(bytes: &[u8], encoding: Encoding) -> Result<SchemaRow, String> {
         let fail = |error: record::RecordError| error.to_string();
         let mut columns = Record::parse(bytes).map_err(fail)?.columns();
-        let mut next = || {
-            columns
-                .next_value()
-                .map_err(fail)
-                .map(|v| v.unwrap_or(ValueRef::Null))
-        };
+        let mut next = || columns.next_value().map_err(fail).map(|v| v.unwrap_or(ValueRef::Null));
         let text = |value: ValueRef<'_>| value.text(encoding).map(|text| text.into_owned());
         let kind = text(next()?).ok_or("an object without a type")?;
         let name = text(next()?).ok_or("an object without a name")?;
         let table = text(next()?).unwrap_or_default();
         let place = Place::of(next()?)?;
         let sql = text(next()?);
-        Ok(SchemaRow {
-            kind,
-            name,
-            table,
-            place,
-            sql,
-        })
+        Ok(SchemaRow { kind, name, table, place, sql })
     }
 
     /// The record.
     pub(crate) fn encode(&self, encoding: Encoding) -> Result<Vec<u8>, record::RecordError> {
         let texts = [&self.kind, &self.name, &self.table].map(|text| Given::Text(text.into()));
-        let sql = self
-            .sql
-            .as_ref()
-            .map_or(Given::Null, |sql| Given::Text(sql.into()));
-        let [kind, name, table] = texts
-            .each_ref()
-            .map(|text| apply(Affinity::Text, text, encoding));
+        let sql = self.sql.as_ref().map_or(Given::Null, |sql| Given::Text(sql.into()));
+        let [kind, name, table] =
+            texts.each_ref().map(|text| apply(Affinity::Text, text, encoding));
         let sql = apply(Affinity::Text, &sql, encoding);
         let place = Stored::Integer(self.place.number());
         let values = [kind, name, table, place, sql];

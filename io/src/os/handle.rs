@@ -60,13 +60,7 @@ impl Handle {
     }
 
     fn new(path: PathBuf, writable: bool, buffered: File, direct: Option<Direct>) -> Handle {
-        Handle {
-            path,
-            writable,
-            buffered,
-            direct,
-            refused_nowait: AtomicBool::new(false),
-        }
+        Handle { path, writable, buffered, direct, refused_nowait: AtomicBool::new(false) }
     }
 
     /// The name it was opened by.
@@ -101,21 +95,14 @@ impl Handle {
 
     /// Fails if the file was opened for reading only.
     pub(crate) fn check_writable(&self) -> io::Result<()> {
-        if self.writable {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::PermissionDenied.into())
-        }
+        if self.writable { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
     }
 
     /// Fills `buf`, or as much of it as there is before the end of the file.
     pub(crate) fn read(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut done = 0;
         while done < buf.len() {
-            match self
-                .buffered
-                .read_at(&mut buf[done..], offset + done as u64)
-            {
+            match self.buffered.read_at(&mut buf[done..], offset + done as u64) {
                 Ok(0) => break,
                 Ok(count) => done += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -204,9 +191,7 @@ impl Handle {
         let zeros = IoBuf::zeroed(ZEROS.min(usize::try_from(range_len(&range)).unwrap_or(ZEROS)));
         let mut at = range.start;
         while at < range.end {
-            let count = usize::try_from(range.end - at)
-                .unwrap_or(ZEROS)
-                .min(zeros.len());
+            let count = usize::try_from(range.end - at).unwrap_or(ZEROS).min(zeros.len());
             self.buffered.write_all_at(&zeros[..count], at)?;
             at += count as u64;
         }
@@ -256,15 +241,10 @@ impl Direct {
     /// `None` where the file system refuses such a descriptor (H3).
     #[cfg(target_os = "linux")]
     fn open(path: &Path) -> Option<Direct> {
-        let opened = StdOptions::new()
-            .write(true)
-            .custom_flags(libc::O_DIRECT | libc::O_DSYNC)
-            .open(path);
+        let opened =
+            StdOptions::new().write(true).custom_flags(libc::O_DIRECT | libc::O_DSYNC).open(path);
         match opened {
-            Ok(file) => Some(Direct {
-                file,
-                refused: AtomicBool::new(false),
-            }),
+            Ok(file) => Some(Direct { file, refused: AtomicBool::new(false) }),
             Err(error) => {
                 tracing::debug!(path = %path.display(), %error, "no direct writes");
                 None

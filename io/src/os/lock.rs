@@ -50,11 +50,7 @@ fn set(fd: BorrowedFd<'_>, range: Range<u64>, kind: libc::c_int) -> io::Result<(
     // kernel only reads.
     #[allow(unsafe_code)]
     let result = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// No such locks here.
@@ -71,8 +67,5 @@ pub(super) fn unlock(_: BorrowedFd<'_>, _: Range<u64>) -> io::Result<()> {
 
 #[cfg(not(target_os = "linux"))]
 fn unsupported() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::Unsupported,
-        "this system has no locks of open files (OFD)",
-    )
+    io::Error::new(io::ErrorKind::Unsupported, "this system has no locks of open files (OFD)")
 }

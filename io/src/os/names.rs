@@ -21,12 +21,7 @@ pub(crate) fn open_unlinked(dir: &Path) -> io::Result<Handle> {
 #[cfg(target_os = "linux")]
 fn anonymous(dir: &Path) -> io::Result<fs::File> {
     let mut options = fs::OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .mode(0o600)
-        .custom_flags(libc::O_TMPFILE)
-        .open(dir)
+    options.read(true).write(true).mode(0o600).custom_flags(libc::O_TMPFILE).open(dir)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -37,12 +32,7 @@ fn anonymous(_dir: &Path) -> io::Result<fs::File> {
 fn created_and_unlinked(dir: &Path) -> io::Result<fs::File> {
     let path = dir.join(format!(".heddle-{:016x}", fastrand::u64(..)));
     let mut options = fs::OpenOptions::new();
-    let file = options
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)?;
+    let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     fs::remove_file(&path)?;
     Ok(file)
 }

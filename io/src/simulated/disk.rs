@@ -134,10 +134,7 @@ impl Disk {
             Change::Link(_, inode) | Change::Rename(_, _, inode) => *inode == id,
             Change::Unlink(_) => false,
         };
-        self.names
-            .values()
-            .chain(self.durable_names.values())
-            .any(|named| *named == id)
+        self.names.values().chain(self.durable_names.values()).any(|named| *named == id)
             || self.journal.iter().any(in_journal)
     }
 
@@ -175,32 +172,17 @@ impl Disk {
 
     fn is_dir(&self, path: &Path) -> bool {
         let below = (std::ops::Bound::Excluded(path), std::ops::Bound::Unbounded);
-        self.names
-            .range::<Path, _>(below)
-            .next()
-            .is_some_and(|(name, _)| name.starts_with(path))
+        self.names.range::<Path, _>(below).next().is_some_and(|(name, _)| name.starts_with(path))
     }
 
     pub(super) fn metadata(&self, path: &Path) -> Option<Metadata> {
-        if let Some((id, inode)) = self
-            .names
-            .get(path)
-            .and_then(|id| Some((*id, self.inodes.get(id)?)))
+        if let Some((id, inode)) =
+            self.names.get(path).and_then(|id| Some((*id, self.inodes.get(id)?)))
         {
             let (len, identity) = (inode.seen().len() as u64, (0, id));
-            return Some(Metadata {
-                len,
-                writable: true,
-                is_dir: false,
-                identity,
-            });
+            return Some(Metadata { len, writable: true, is_dir: false, identity });
         }
-        let directory = Metadata {
-            len: 0,
-            writable: true,
-            is_dir: true,
-            identity: (0, 0),
-        };
+        let directory = Metadata { len: 0, writable: true, is_dir: true, identity: (0, 0) };
         self.is_dir(path).then_some(directory)
     }
 
@@ -219,16 +201,11 @@ impl Disk {
     fn used(&self) -> u64 {
         let named: BTreeSet<InodeId> = self.names.values().copied().collect();
         let counts = |(id, inode): &(&InodeId, &Inode)| inode.opens > 0 || named.contains(id);
-        self.inodes
-            .iter()
-            .filter(counts)
-            .map(|(_, inode)| inode.seen().len() as u64)
-            .sum()
+        self.inodes.iter().filter(counts).map(|(_, inode)| inode.seen().len() as u64).sum()
     }
 
     pub(super) fn free_space(&self) -> u64 {
-        self.capacity
-            .map_or(u64::MAX, |capacity| capacity.saturating_sub(self.used()))
+        self.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(self.used()))
     }
 
     /// Whether a file may grow to `end`.
@@ -289,8 +266,7 @@ impl Disk {
     /// Makes a durable file, keeping open handles on the old one of that name.
     pub(super) fn place(&mut self, path: &Path, bytes: &[u8]) {
         self.next_inode += 1;
-        self.inodes
-            .insert(self.next_inode, Inode::durable(bytes.to_vec()));
+        self.inodes.insert(self.next_inode, Inode::durable(bytes.to_vec()));
         self.discard(path);
         self.names.insert(path.to_owned(), self.next_inode);
         self.durable_names.insert(path.to_owned(), self.next_inode);

@@ -101,11 +101,7 @@ impl Executor {
             return;
         };
         let waker = Waker::from(Arc::clone(ticket));
-        if future
-            .as_mut()
-            .poll(&mut Context::from_waker(&waker))
-            .is_pending()
-        {
+        if future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
             self.tasks.lock().futures.insert(ticket.id, future);
         }
     }
@@ -127,10 +123,7 @@ pub(super) struct SimulatedRuntime {
 
 impl SimulatedRuntime {
     pub(super) fn new(world: &Arc<World>) -> Self {
-        Self {
-            world: Arc::downgrade(world),
-            boot: world.boot(),
-        }
+        Self { world: Arc::downgrade(world), boot: world.boot() }
     }
 }
 
@@ -139,9 +132,7 @@ const WALL_CLOCK_START: Duration = Duration::from_secs(1_700_000_000);
 
 impl Runtime for SimulatedRuntime {
     fn now(&self) -> Duration {
-        self.world
-            .upgrade()
-            .map_or(Duration::ZERO, |world| world.now())
+        self.world.upgrade().map_or(Duration::ZERO, |world| world.now())
     }
 
     fn wall_clock(&self) -> SystemTime {
@@ -150,17 +141,11 @@ impl Runtime for SimulatedRuntime {
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         let deadline = self.now().saturating_add(duration);
-        Box::pin(Sleep {
-            world: self.world.clone(),
-            deadline,
-            event: None,
-        })
+        Box::pin(Sleep { world: self.world.clone(), deadline, event: None })
     }
 
     fn random(&self) -> u64 {
-        self.world
-            .upgrade()
-            .map_or(0, |world| world.state.lock().rng.u64(..))
+        self.world.upgrade().map_or(0, |world| world.state.lock().rng.u64(..))
     }
 
     fn spawn(&self, _name: &'static str, task: BoxFuture<'static, ()>) {

@@ -40,66 +40,43 @@ pub enum When {
 impl Fault {
     /// Every such operation fails with EIO, until narrowed down.
     pub fn on(operation: Operation) -> Fault {
-        Fault {
-            operation: Some(operation),
-            ..Fault::on_any()
-        }
+        Fault { operation: Some(operation), ..Fault::on_any() }
     }
 
     /// Every operation fails with EIO, until narrowed down.
     pub fn on_any() -> Fault {
         let (path_suffix, when) = (String::new(), When::Always);
-        Fault {
-            operation: None,
-            path_suffix,
-            when,
-            os_error: libc::EIO,
-        }
+        Fault { operation: None, path_suffix, when, os_error: libc::EIO }
     }
 
     /// Only on files whose path ends so.
     #[must_use]
     pub fn path_suffix(self, suffix: impl Into<String>) -> Fault {
-        Fault {
-            path_suffix: suffix.into(),
-            ..self
-        }
+        Fault { path_suffix: suffix.into(), ..self }
     }
 
     /// Only the `count`-th from now on, counted from 1.
     #[must_use]
     pub fn nth(self, count: u64) -> Fault {
-        Fault {
-            when: When::Nth(count),
-            ..self
-        }
+        Fault { when: When::Nth(count), ..self }
     }
 
     /// The `count`-th from now on, counted from 1, and all after it.
     #[must_use]
     pub fn from(self, count: u64) -> Fault {
-        Fault {
-            when: When::From(count),
-            ..self
-        }
+        Fault { when: When::From(count), ..self }
     }
 
     /// Each with this probability.
     #[must_use]
     pub fn probability(self, probability: f64) -> Fault {
-        Fault {
-            when: When::Probability(probability),
-            ..self
-        }
+        Fault { when: When::Probability(probability), ..self }
     }
 
     /// With this error number of the operating system (28 is "no space left", 5 is EIO).
     #[must_use]
     pub fn os_error(self, number: i32) -> Fault {
-        Fault {
-            os_error: number,
-            ..self
-        }
+        Fault { os_error: number, ..self }
     }
 
     fn fits(&self, operation: Operation, path: &str) -> bool {

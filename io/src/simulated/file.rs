@@ -57,10 +57,7 @@ impl Transfer {
 
     fn write(&self, disk: &mut Disk) -> io::Result<usize> {
         let len = self.buf.len();
-        let end = self
-            .offset
-            .checked_add(len as u64)
-            .ok_or(io::ErrorKind::FileTooLarge)?;
+        let end = self.offset.checked_add(len as u64).ok_or(io::ErrorKind::FileTooLarge)?;
         let end = disk.check_room(self.inode, end)?;
         let moment = disk.next_moment();
         let inode = disk.inode(self.inode);
@@ -73,9 +70,7 @@ impl Transfer {
 
     /// A write that fails leaves any part of itself, seen and perhaps durable.
     fn fail(&self, state: &mut State) {
-        state
-            .disk
-            .tear(self.inode, &self.buf, self.offset, &mut state.rng);
+        state.disk.tear(self.inode, &self.buf, self.offset, &mut state.rng);
         let inode = state.disk.inode(self.inode);
         let start = usize::try_from(self.offset).unwrap_or(usize::MAX);
         let end = start.saturating_add(self.buf.len()).min(inode.seen().len());
@@ -104,11 +99,7 @@ pub(super) struct SimulatedFile {
 
 impl SimulatedFile {
     fn check_writable(&self) -> io::Result<()> {
-        if self.write {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::PermissionDenied.into())
-        }
+        if self.write { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
     }
 
     fn error(&self, operation: Operation, offset: Option<u64>, source: io::Error) -> Error {
@@ -120,20 +111,15 @@ impl SimulatedFile {
 
     /// Sends a transfer on its way.
     async fn transfer(&self, kind: Kind, buf: IoBuf, offset: u64) -> (Result<usize>, IoBuf) {
-        let operation = if kind == Kind::Read {
-            Operation::Read
-        } else {
-            Operation::Write
-        };
+        let operation = if kind == Kind::Read { Operation::Read } else { Operation::Write };
         let (promise, done) = completion();
         if let Err((error, buf)) = self.send(kind, operation, buf, offset, promise) {
             return (Err(self.error(operation, Some(offset), error)), buf);
         }
         match done.await {
-            Some((done, buf)) => (
-                done.map_err(|error| self.error(operation, Some(offset), error)),
-                buf,
-            ),
+            Some((done, buf)) => {
+                (done.map_err(|error| self.error(operation, Some(offset), error)), buf)
+            }
             None => {
                 let error = self.error(operation, Some(offset), crate::error::closed());
                 (Err(error), IoBuf::empty())
@@ -162,15 +148,7 @@ impl SimulatedFile {
         match state.begin(self.access.boot(), operation, &self.path, offset) {
             Ok(begun) => {
                 let (inode, fault) = (self.inode, begun.fault);
-                let transfer = Transfer {
-                    kind,
-                    inode,
-                    buf,
-                    offset,
-                    fault,
-                    promise,
-                    in_flight,
-                };
+                let transfer = Transfer { kind, inode, buf, offset, fault, promise, in_flight };
                 state.schedule(begun.done_at, Event::Transfer(transfer));
                 Ok(())
             }
@@ -278,24 +256,17 @@ impl File for SimulatedFile {
         let start = range.start;
         let writable = self.check_writable();
         writable.map_err(|error| self.error(Operation::Preallocate, Some(start), error))?;
-        self.call(
-            Operation::Preallocate,
-            Some(start),
-            move |state, inode, fault| {
-                fault.map_or(Ok(()), Err)?;
-                if range.is_empty() {
-                    return Ok(());
-                }
-                let end = state.disk.check_room(inode, range.end)?;
-                let start = end - (range.end - range.start) as usize;
-                let moment = state.disk.next_moment();
-                state
-                    .disk
-                    .inode(inode)
-                    .write(moment, &vec![0; end - start], start);
-                Ok(())
-            },
-        )
+        self.call(Operation::Preallocate, Some(start), move |state, inode, fault| {
+            fault.map_or(Ok(()), Err)?;
+            if range.is_empty() {
+                return Ok(());
+            }
+            let end = state.disk.check_room(inode, range.end)?;
+            let start = end - (range.end - range.start) as usize;
+            let moment = state.disk.next_moment();
+            state.disk.inode(inode).write(moment, &vec![0; end - start], start);
+            Ok(())
+        })
         .await
     }
 

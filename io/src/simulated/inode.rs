@@ -58,11 +58,7 @@ enum Mercy {
 impl Inode {
     /// A file whose content is durable.
     pub(super) fn durable(content: Vec<u8>) -> Inode {
-        Inode {
-            seen: content.clone(),
-            durable: content,
-            ..Inode::default()
-        }
+        Inode { seen: content.clone(), durable: content, ..Inode::default() }
     }
 
     /// What programs see.
@@ -177,10 +173,7 @@ impl Inode {
         if let Some(byte) = self.durable.get_mut(offset) {
             *byte ^= mask;
         }
-        self.seen
-            .get_mut(offset)
-            .map(|byte| *byte ^= mask)
-            .is_some()
+        self.seen.get_mut(offset).map(|byte| *byte ^= mask).is_some()
     }
 
     /// What is seen of a sector becomes durable, as far as the durable length goes.

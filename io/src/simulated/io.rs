@@ -61,11 +61,7 @@ impl Access {
     /// Fails after a shutdown or a loss of power.
     pub(super) fn check_open(&self) -> io::Result<()> {
         let open = !self.gate.lock().closed && self.world.state.lock().is_alive(self.boot);
-        if open {
-            Ok(())
-        } else {
-            Err(crate::error::closed())
-        }
+        if open { Ok(()) } else { Err(crate::error::closed()) }
     }
 
     /// Counts an operation in.
@@ -124,11 +120,7 @@ impl Access {
 impl SimulatedIo {
     pub(super) fn new(world: &Arc<World>) -> Arc<Self> {
         let gate = Arc::default();
-        let access = Access {
-            world: Arc::clone(world),
-            boot: world.boot(),
-            gate,
-        };
+        let access = Access { world: Arc::clone(world), boot: world.boot(), gate };
         Arc::new(Self { access })
     }
 
@@ -143,8 +135,7 @@ impl SimulatedIo {
             fault.map_or(Ok(()), Err)?;
             work(state, &name)
         });
-        done.await
-            .map_err(|source| Error::new(operation, path, source))
+        done.await.map_err(|source| Error::new(operation, path, source))
     }
 
     /// A handle is made under the world's lock and handed over after it, as its drop takes that
@@ -157,25 +148,17 @@ impl SimulatedIo {
     ) -> Result<Arc<dyn File>> {
         let (promise, opened) = completion();
         let (access, path_of_file) = (self.access.clone(), path.to_owned());
-        let sent = self
-            .access
-            .send(Operation::Open, path, move |state, fault| {
-                let inode = fault.map_or(Ok(()), Err).and_then(|()| open(state));
-                state.next_owner += 1;
-                let owner = state.next_owner;
-                Box::new(move || {
-                    let path = path_of_file;
-                    promise.keep(inode.map(|inode| -> Arc<dyn File> {
-                        Arc::new(SimulatedFile {
-                            access,
-                            inode,
-                            path,
-                            write,
-                            owner,
-                        })
-                    }));
-                })
-            });
+        let sent = self.access.send(Operation::Open, path, move |state, fault| {
+            let inode = fault.map_or(Ok(()), Err).and_then(|()| open(state));
+            state.next_owner += 1;
+            let owner = state.next_owner;
+            Box::new(move || {
+                let path = path_of_file;
+                promise.keep(inode.map(|inode| -> Arc<dyn File> {
+                    Arc::new(SimulatedFile { access, inode, path, write, owner })
+                }));
+            })
+        });
         let opened = match sent {
             Ok(()) => opened.await.unwrap_or_else(|| Err(crate::error::closed())),
             Err(error) => Err(error),
@@ -202,10 +185,7 @@ impl Io for SimulatedIo {
     }
 
     async fn metadata(&self, path: &Path) -> Result<Option<Metadata>> {
-        self.call(Operation::Metadata, path, |state, path| {
-            Ok(state.disk.metadata(path))
-        })
-        .await
+        self.call(Operation::Metadata, path, |state, path| Ok(state.disk.metadata(path))).await
     }
 
     async fn rename(&self, from: &Path, to: &Path) -> Result<()> {
@@ -215,15 +195,11 @@ impl Io for SimulatedIo {
     }
 
     async fn remove(&self, path: &Path) -> Result<()> {
-        self.call(Operation::Remove, path, |state, path| {
-            state.disk.remove(path)
-        })
-        .await
+        self.call(Operation::Remove, path, |state, path| state.disk.remove(path)).await
     }
 
     async fn list(&self, dir: &Path) -> Result<Vec<PathBuf>> {
-        self.call(Operation::List, dir, |state, dir| Ok(state.disk.list(dir)))
-            .await
+        self.call(Operation::List, dir, |state, dir| Ok(state.disk.list(dir))).await
     }
 
     async fn sync_dir(&self, dir: &Path) -> Result<()> {
@@ -235,10 +211,7 @@ impl Io for SimulatedIo {
     }
 
     async fn free_space(&self, path: &Path) -> Result<u64> {
-        self.call(Operation::Metadata, path, |state, _| {
-            Ok(state.disk.free_space())
-        })
-        .await
+        self.call(Operation::Metadata, path, |state, _| Ok(state.disk.free_space())).await
     }
 
     async fn shutdown(&self) {

@@ -67,9 +67,7 @@ pub struct Simulation {
 impl Simulation {
     /// A world with an empty disk.
     pub fn new(seed: u64) -> Self {
-        Self {
-            world: World::new(seed),
-        }
+        Self { world: World::new(seed) }
     }
 
     /// The seed, for the message of a failing test.
@@ -121,18 +119,12 @@ impl Simulation {
     /// # Panics
     /// As [`Simulation::run`], and if the power went.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        #[expect(
-            clippy::expect_used,
-            reason = "the caller promised power; a test's own mistake"
-        )]
+        #[expect(clippy::expect_used, reason = "the caller promised power; a test's own mistake")]
         self.run(future).expect("the power went during the run")
     }
 
     /// Moves on to the next event.
-    #[expect(
-        clippy::panic,
-        reason = "a hung simulation is a failed test; nobody else runs one"
-    )]
+    #[expect(clippy::panic, reason = "a hung simulation is a failed test; nobody else runs one")]
     fn check_progress(&self, end: Duration) {
         let seed = self.seed();
         if !self.world.skip_to_next_event() {
@@ -227,12 +219,7 @@ impl Disk<'_> {
 
     /// A file's bytes as programs see them.
     pub fn read(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
-        self.world
-            .state
-            .lock()
-            .disk
-            .content(path.as_ref())
-            .map(<[u8]>::to_vec)
+        self.world.state.lock().disk.content(path.as_ref()).map(<[u8]>::to_vec)
     }
 
     /// Makes a file, or replaces its content, durably.
@@ -247,11 +234,7 @@ impl Disk<'_> {
 
     /// Turns one bit over: rot at rest. False if the file has no such byte.
     pub fn flip_bit(&self, path: impl AsRef<Path>, offset: u64, bit: u8) -> bool {
-        self.world
-            .state
-            .lock()
-            .disk
-            .flip_bit(path.as_ref(), offset, bit)
+        self.world.state.lock().disk.flip_bit(path.as_ref(), offset, bit)
     }
 
     /// Turns over a bit that the seed chooses; says at which byte.
@@ -259,9 +242,7 @@ impl Disk<'_> {
         let state = &mut *self.world.state.lock();
         let len = state.disk.content(path.as_ref())?.len() as u64;
         let offset = (len > 0).then(|| state.rng.u64(..len))?;
-        state
-            .disk
-            .flip_bit(path.as_ref(), offset, state.rng.u8(..8));
+        state.disk.flip_bit(path.as_ref(), offset, state.rng.u8(..8));
         Some(offset)
     }
 

@@ -106,11 +106,7 @@ impl World {
             powered: true,
             boot: 0,
         };
-        Arc::new(World {
-            seed,
-            executor: Executor::default(),
-            state: Mutex::new(state),
-        })
+        Arc::new(World { seed, executor: Executor::default(), state: Mutex::new(state) })
     }
 
     pub(super) fn now(&self) -> Duration {
@@ -146,10 +142,7 @@ impl World {
 
     fn next_due(&self) -> Option<After> {
         let state = &mut *self.state.lock();
-        let due = state
-            .events
-            .first_entry()
-            .filter(|entry| entry.key().0 <= state.clock)?;
+        let due = state.events.first_entry().filter(|entry| entry.key().0 <= state.clock)?;
         Some(match due.remove() {
             Event::Wake(waker) => Box::new(|| waker.wake()),
             Event::Transfer(transfer) => transfer.perform(state),
@@ -210,21 +203,14 @@ impl State {
         self.fingerprint.number(offset);
         self.fingerprint.number(u64::from(fault.is_some()));
         let (shortest, longest) = self.delays;
-        let spread = longest
-            .saturating_sub(shortest)
-            .as_nanos()
-            .min(u128::from(u64::MAX)) as u64;
+        let spread = longest.saturating_sub(shortest).as_nanos().min(u128::from(u64::MAX)) as u64;
         let delay = shortest + Duration::from_nanos(self.rng.u64(..=spread));
-        Ok(Begun {
-            done_at: self.clock + delay,
-            fault,
-        })
+        Ok(Begun { done_at: self.clock + delay, fault })
     }
 
     /// Whether an operation is to fail.
     pub(super) fn draw_fault(&mut self, operation: Operation, path: &Path) -> Option<io::Error> {
-        self.faults
-            .draw(operation, &path.to_string_lossy(), &mut self.rng)
+        self.faults.draw(operation, &path.to_string_lossy(), &mut self.rng)
     }
 
     /// Adds an event.

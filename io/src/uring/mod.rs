@@ -116,10 +116,7 @@ fn probe() -> io::Result<()> {
     if wanted.into_iter().all(|code| known.is_supported(code)) {
         Ok(())
     } else {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "this kernel's io_uring is too old",
-        ))
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this kernel's io_uring is too old"))
     }
 }
 
@@ -139,10 +136,7 @@ impl RingFile {
         }
         match self.ring.submit(action, Arc::clone(handle), buf, offset) {
             Ok(running) => running.await.unwrap_or_else(|| {
-                (
-                    Err(io::Error::other("the ring's thread panicked")),
-                    IoBuf::empty(),
-                )
+                (Err(io::Error::other("the ring's thread panicked")), IoBuf::empty())
             }),
             Err((closed, buf)) => (Err(closed), buf),
         }
@@ -170,11 +164,7 @@ impl File for RingFile {
 
     async fn write_at(&self, buf: IoBuf, offset: u64) -> (Result<()>, IoBuf) {
         let (done, buf) = self.submit(Action::Write, buf, offset).await;
-        (
-            done.map(drop)
-                .map_err(self.error_at(Operation::Write, offset)),
-            buf,
-        )
+        (done.map(drop).map_err(self.error_at(Operation::Write, offset)), buf)
     }
 
     async fn write_durable_at(&self, buf: IoBuf, offset: u64) -> (Result<()>, IoBuf) {
@@ -182,11 +172,7 @@ impl File for RingFile {
             return self.pooled.write_durable_at(buf, offset).await;
         }
         let (done, buf) = self.submit(Action::WriteDurable, buf, offset).await;
-        (
-            done.map(drop)
-                .map_err(self.error_at(Operation::Write, offset)),
-            buf,
-        )
+        (done.map(drop).map_err(self.error_at(Operation::Write, offset)), buf)
     }
 
     async fn write_here(&self, buf: IoBuf, offset: u64) -> (Result<()>, IoBuf) {
@@ -199,8 +185,7 @@ impl File for RingFile {
 
     async fn sync_data(&self) -> Result<()> {
         let (done, _) = self.submit(Action::Sync, IoBuf::empty(), 0).await;
-        done.map(drop)
-            .map_err(|source| Error::new(Operation::Sync, self.path(), source))
+        done.map(drop).map_err(|source| Error::new(Operation::Sync, self.path(), source))
     }
 
     async fn set_len(&self, len: u64) -> Result<()> {
@@ -247,15 +232,11 @@ impl Io for UringIo {
 
     async fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let to = to.to_owned();
-        self.run(Operation::Rename, from, move |from| {
-            std::fs::rename(from, to)
-        })
-        .await
+        self.run(Operation::Rename, from, move |from| std::fs::rename(from, to)).await
     }
 
     async fn remove(&self, path: &Path) -> Result<()> {
-        self.run(Operation::Remove, path, |path| std::fs::remove_file(path))
-            .await
+        self.run(Operation::Remove, path, |path| std::fs::remove_file(path)).await
     }
 
     async fn list(&self, dir: &Path) -> Result<Vec<PathBuf>> {

@@ -51,9 +51,7 @@ async fn read(mut owned: Owned, offset: u64) -> (io::Result<usize>, Owned) {
         let rest = &mut owned.1[done..];
         let (start, count) = (rest.as_mut_ptr(), rest.len().min(LARGEST) as u32);
         let fd = types::Fd(owned.0.buffered().as_raw_fd());
-        let entry = opcode::Read::new(fd, start, count)
-            .offset(offset + done as u64)
-            .build();
+        let entry = opcode::Read::new(fd, start, count).offset(offset + done as u64).build();
         match submit(&mut owned, entry).await {
             Ok(0) => break,
             Ok(count) => done += count,
@@ -117,9 +115,7 @@ async fn write_durable(mut owned: Owned, offset: u64) -> (io::Result<usize>, Own
 
 async fn sync(mut owned: Owned) -> (io::Result<usize>, Owned) {
     let fd = types::Fd(owned.0.buffered().as_raw_fd());
-    let entry = opcode::Fsync::new(fd)
-        .flags(types::FsyncFlags::DATASYNC)
-        .build();
+    let entry = opcode::Fsync::new(fd).flags(types::FsyncFlags::DATASYNC).build();
     (submit(&mut owned, entry).await, owned)
 }
 
@@ -131,9 +127,7 @@ async fn submit(owned: &mut Owned, entry: Entry) -> io::Result<usize> {
         let placeless = (Arc::clone(&owned.0), IoBuf::empty());
         let lent = std::mem::replace(owned, placeless);
         let answer;
-        (answer, *owned) = UnsubmittedOneshot::new(lent, Answer, entry.clone())
-            .submit()
-            .await;
+        (answer, *owned) = UnsubmittedOneshot::new(lent, Answer, entry.clone()).submit().await;
         match answer {
             Err(error)
                 if matches!(

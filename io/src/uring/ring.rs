@@ -73,23 +73,19 @@ impl Ring {
         let shared = Arc::new(Shared::default());
         let (started, start) = std::sync::mpsc::channel();
         let serving = Arc::clone(&shared);
-        std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || {
-                match tokio_uring::Runtime::new(tokio_uring::builder().entries(ENTRIES)) {
-                    Ok(runtime) => {
-                        let _ = started.send(Ok(()));
-                        serving.serve(runtime);
-                    }
-                    Err(error) => {
-                        let _ = started.send(Err(error));
-                    }
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            match tokio_uring::Runtime::new(tokio_uring::builder().entries(ENTRIES)) {
+                Ok(runtime) => {
+                    let _ = started.send(Ok(()));
+                    serving.serve(runtime);
                 }
-                serving.end();
-            })?;
-        start
-            .recv()
-            .unwrap_or_else(|_| Err(io::Error::other("the ring's thread died")))?;
+                Err(error) => {
+                    let _ = started.send(Err(error));
+                }
+            }
+            serving.end();
+        })?;
+        start.recv().unwrap_or_else(|_| Err(io::Error::other("the ring's thread died")))?;
         Ok(Ring { shared })
     }
 
@@ -106,13 +102,7 @@ impl Ring {
             return Err((crate::error::closed(), buf));
         }
         let (promise, completion) = completion();
-        state.queue.push_back(Request {
-            action,
-            handle,
-            buf,
-            offset,
-            promise,
-        });
+        state.queue.push_back(Request { action, handle, buf, offset, promise });
         let waker = state.waker.take();
         drop(state);
         waker.into_iter().for_each(Waker::wake);
@@ -185,18 +175,9 @@ impl Shared {
         while let Some(batch) = poll_fn(|cx| self.poll_batch(running.get(), cx)).await {
             for request in batch {
                 running.set(running.get() + 1);
-                let task = Running {
-                    count: Rc::clone(running),
-                    shared: Arc::clone(self),
-                };
+                let task = Running { count: Rc::clone(running), shared: Arc::clone(self) };
                 tokio_uring::spawn(async move {
-                    let Request {
-                        action,
-                        handle,
-                        buf,
-                        offset,
-                        promise,
-                    } = request;
+                    let Request { action, handle, buf, offset, promise } = request;
                     promise.keep(operation::perform(action, handle, buf, offset).await);
                     drop(task);
                 });
@@ -233,10 +214,8 @@ impl Shared {
         let mut state = self.state.lock();
         state.closed = true;
         state.ended = true;
-        let (unserved, wakers) = (
-            std::mem::take(&mut state.queue),
-            std::mem::take(&mut state.at_end),
-        );
+        let (unserved, wakers) =
+            (std::mem::take(&mut state.queue), std::mem::take(&mut state.at_end));
         drop(state);
         drop(unserved);
         wakers.into_iter().for_each(Waker::wake);

@@ -37,20 +37,12 @@ pub(crate) async fn i3_dropped_operations_are_whole_or_absent(env: Env, dir: Pat
         }
     }
     for block in (0..256_u64).filter(|block| block % 3 == 2) {
-        assert_eq!(
-            read(&*file, block * 4096, 4096).await,
-            vec![0; 4096],
-            "never begun"
-        );
+        assert_eq!(read(&*file, block * 4096, 4096).await, vec![0; 4096], "never begun");
     }
 }
 
 pub(crate) async fn thousands_in_flight(env: Env, dir: PathBuf) {
-    let file = env
-        .io
-        .open(&dir.join("a"), OpenOptions::CREATE)
-        .await
-        .unwrap();
+    let file = env.io.open(&dir.join("a"), OpenOptions::CREATE).await.unwrap();
     file.set_len(4_000 * 512).await.unwrap();
     together((0..4_000_u64).map(|n| {
         let file = &file;
@@ -77,37 +69,13 @@ pub(crate) async fn shutdown_drains_and_then_refuses(env: Env, dir: PathBuf) {
     let (done, buf) = file.write_at(IoBuf::copy_of(b"late"), 0).await;
     assert!(done.unwrap_err().is_closed());
     assert_eq!(&*buf, b"late", "a refused operation gives the buffer back");
-    assert!(
-        file.read_at(IoBuf::zeroed(1), 0)
-            .await
-            .0
-            .unwrap_err()
-            .is_closed()
-    );
-    assert!(
-        file.write_durable_at(IoBuf::zeroed(1), 0)
-            .await
-            .0
-            .unwrap_err()
-            .is_closed()
-    );
-    assert!(
-        file.write_durable_here(IoBuf::zeroed(1), 0)
-            .await
-            .0
-            .unwrap_err()
-            .is_closed()
-    );
+    assert!(file.read_at(IoBuf::zeroed(1), 0).await.0.unwrap_err().is_closed());
+    assert!(file.write_durable_at(IoBuf::zeroed(1), 0).await.0.unwrap_err().is_closed());
+    assert!(file.write_durable_here(IoBuf::zeroed(1), 0).await.0.unwrap_err().is_closed());
     assert!(file.try_read_at(&mut [0], 0).unwrap_err().is_closed());
     assert!(file.sync_data().await.unwrap_err().is_closed());
     assert!(file.len().await.unwrap_err().is_closed());
-    assert!(
-        env.io
-            .open(&path, OpenOptions::READ)
-            .await
-            .unwrap_err()
-            .is_closed()
-    );
+    assert!(env.io.open(&path, OpenOptions::READ).await.unwrap_err().is_closed());
     assert!(env.io.list(&dir).await.unwrap_err().is_closed());
     env.io.shutdown().await;
 
@@ -138,13 +106,7 @@ pub(crate) async fn errors_name_operation_file_and_offset(env: Env, dir: PathBuf
         (Operation::Open, &*absent, None)
     );
     let error = env.io.remove(&absent).await.unwrap_err();
-    assert_eq!(
-        (error.operation(), error.path()),
-        (Operation::Remove, &*absent)
-    );
+    assert_eq!((error.operation(), error.path()), (Operation::Remove, &*absent));
     let error = env.io.rename(&absent, &path).await.unwrap_err();
-    assert_eq!(
-        (error.operation(), error.path()),
-        (Operation::Rename, &*absent)
-    );
+    assert_eq!((error.operation(), error.path()), (Operation::Rename, &*absent));
 }

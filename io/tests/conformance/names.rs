@@ -9,31 +9,10 @@ use crate::world::{read, write};
 
 pub(crate) async fn open_options_mean_what_they_say(env: Env, dir: PathBuf) {
     let path = dir.join("a");
-    assert!(
-        env.io
-            .open(&path, OpenOptions::READ)
-            .await
-            .unwrap_err()
-            .is_not_found()
-    );
-    assert!(
-        env.io
-            .open(&path, OpenOptions::WRITE)
-            .await
-            .unwrap_err()
-            .is_not_found()
-    );
-    write(
-        &*env.io.open(&path, OpenOptions::CREATE_NEW).await.unwrap(),
-        b"kept",
-        0,
-    )
-    .await;
-    let again = env
-        .io
-        .open(&path, OpenOptions::CREATE_NEW)
-        .await
-        .unwrap_err();
+    assert!(env.io.open(&path, OpenOptions::READ).await.unwrap_err().is_not_found());
+    assert!(env.io.open(&path, OpenOptions::WRITE).await.unwrap_err().is_not_found());
+    write(&*env.io.open(&path, OpenOptions::CREATE_NEW).await.unwrap(), b"kept", 0).await;
+    let again = env.io.open(&path, OpenOptions::CREATE_NEW).await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::AlreadyExists);
     for options in [OpenOptions::CREATE, OpenOptions::WRITE, OpenOptions::READ] {
         let file = env.io.open(&path, options).await.unwrap();
@@ -45,21 +24,9 @@ pub(crate) async fn open_options_mean_what_they_say(env: Env, dir: PathBuf) {
 
 pub(crate) async fn missing_files_are_not_found(env: Env, dir: PathBuf) {
     let (path, other) = (dir.join("absent"), dir.join("other"));
-    assert!(
-        env.io
-            .open(&path, OpenOptions::READ)
-            .await
-            .unwrap_err()
-            .is_not_found()
-    );
+    assert!(env.io.open(&path, OpenOptions::READ).await.unwrap_err().is_not_found());
     assert!(env.io.remove(&path).await.unwrap_err().is_not_found());
-    assert!(
-        env.io
-            .rename(&path, &other)
-            .await
-            .unwrap_err()
-            .is_not_found()
-    );
+    assert!(env.io.rename(&path, &other).await.unwrap_err().is_not_found());
     assert_eq!(env.io.metadata(&path).await.unwrap(), None);
 }
 
@@ -75,11 +42,7 @@ pub(crate) async fn rename_replaces(env: Env, dir: PathBuf) {
     assert_eq!(env.io.metadata(&from).await.unwrap(), None);
     let found = env.io.open(&to, OpenOptions::READ).await.unwrap();
     assert_eq!(read(&*found, 0, 10).await, b"new");
-    assert_eq!(
-        read(&*replaced, 0, 10).await,
-        b"replaced",
-        "an open file keeps its content"
-    );
+    assert_eq!(read(&*replaced, 0, 10).await, b"replaced", "an open file keeps its content");
     assert_eq!(read(&*moved, 0, 10).await, b"new");
 }
 
@@ -97,10 +60,7 @@ pub(crate) async fn a_removed_file_lives_while_open(env: Env, dir: PathBuf) {
 
 pub(crate) async fn list_is_sorted_and_names_only(env: Env, dir: PathBuf) {
     for name in ["b", "a.db-log.2", "c", "a.db"] {
-        env.io
-            .open(&dir.join(name), OpenOptions::CREATE)
-            .await
-            .unwrap();
+        env.io.open(&dir.join(name), OpenOptions::CREATE).await.unwrap();
     }
     let names = env.io.list(&dir).await.unwrap();
     assert_eq!(names, ["a.db", "a.db-log.2", "b", "c"].map(PathBuf::from));
@@ -108,18 +68,10 @@ pub(crate) async fn list_is_sorted_and_names_only(env: Env, dir: PathBuf) {
 
 pub(crate) async fn metadata_tells_identity_and_length(env: Env, dir: PathBuf) {
     let (a, b) = (dir.join("a"), dir.join("b"));
-    write(
-        &*env.io.open(&a, OpenOptions::CREATE).await.unwrap(),
-        &[7; 4_097],
-        0,
-    )
-    .await;
+    write(&*env.io.open(&a, OpenOptions::CREATE).await.unwrap(), &[7; 4_097], 0).await;
     env.io.open(&b, OpenOptions::CREATE).await.unwrap();
     let first = env.io.metadata(&a).await.unwrap().unwrap();
-    assert_eq!(
-        (first.len, first.writable, first.is_dir),
-        (4_097, true, false)
-    );
+    assert_eq!((first.len, first.writable, first.is_dir), (4_097, true, false));
     let second = env.io.metadata(&b).await.unwrap().unwrap();
     assert_ne!(first.identity, second.identity);
     env.io.rename(&a, &b).await.unwrap();
@@ -138,10 +90,7 @@ pub(crate) async fn unlinked_files_have_no_name(env: Env, dir: PathBuf) {
 }
 
 pub(crate) async fn there_is_free_space(env: Env, dir: PathBuf) {
-    env.io
-        .open(&dir.join("a"), OpenOptions::CREATE)
-        .await
-        .unwrap();
+    env.io.open(&dir.join("a"), OpenOptions::CREATE).await.unwrap();
     assert!(env.io.free_space(&dir).await.unwrap() > 0);
 }
 

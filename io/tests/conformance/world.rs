@@ -11,11 +11,7 @@ pub(crate) type Case = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// An environment, and an empty directory in it.
 pub(crate) enum World {
-    Threads {
-        env: Env,
-        dir: PathBuf,
-        _temp: Option<tempfile::TempDir>,
-    },
+    Threads { env: Env, dir: PathBuf, _temp: Option<tempfile::TempDir> },
     Simulated(Simulation),
 }
 
@@ -34,20 +30,12 @@ impl World {
 
     fn on_disk(env: Env) -> World {
         let temp = tempfile::tempdir().expect("a directory for temporary files");
-        World::Threads {
-            env,
-            dir: temp.path().to_owned(),
-            _temp: Some(temp),
-        }
+        World::Threads { env, dir: temp.path().to_owned(), _temp: Some(temp) }
     }
 }
 
 pub(crate) fn memory() -> World {
-    World::Threads {
-        env: Env::memory(),
-        dir: PathBuf::from("/memory"),
-        _temp: None,
-    }
+    World::Threads { env: Env::memory(), dir: PathBuf::from("/memory"), _temp: None }
 }
 
 pub(crate) fn uring() -> World {
@@ -100,11 +88,7 @@ pub(crate) async fn together<F: Future<Output = ()> + Send>(futures: impl IntoIt
     let mut running: Vec<_> = futures.into_iter().map(Box::pin).collect();
     std::future::poll_fn(|cx| {
         running.retain_mut(|future| future.as_mut().poll(cx).is_pending());
-        if running.is_empty() {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
+        if running.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
 }

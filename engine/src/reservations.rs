@@ -1,0 +1,79 @@
+//! The rowids that one transaction holds, table by table, until it ends.
+//!
+//! # Invariants
+//! - V1: whatever way a transaction ends, its reservations end with it: by [`Reservations::committed`]
+//!   or by being dropped.
+
+use heddle_base::sync::Arc;
+use heddle_base::{Timestamp, TreeId};
+use smallvec::SmallVec;
+
+use crate::rowids::{Held, Holder, RowIds, TableIds};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Reservations {
+    holder: Holder,
+    tables: SmallVec<[Touched; 2]>,
+}
+
+/// What a transaction did to the rowids of one table.
+#[derive(Debug)]
+pub(crate) struct Touched {
+    tree: TreeId,
+    pub(crate) ids: Arc<TableIds>,
+    pub(crate) held: Held,
+    /// The largest rowid in the transaction's view, if it had to look.
+    pub(crate) view: Option<i64>,
+    /// The largest rowid it deleted.
+    pub(crate) deleted: Option<i64>,
+}
+
+/// What was held at a savepoint.
+#[derive(Debug, Clone)]
+pub(crate) struct Mark(SmallVec<[(TreeId, Option<i64>); 2]>);
+
+impl Reservations {
+    pub(crate) fn new(holder: Holder) -> Reservations {
+        Reservations { holder, tables: SmallVec::new() }
+    }
+
+    /// The entry of one table.
+    pub(crate) fn table(&mut self, rowids: &RowIds, tree: TreeId) -> &mut Touched {
+        let at = match self.tables.iter().position(|touched| touched.tree == tree) {
+            Some(at) => at,
+            None => {
+                let held = Held::new(self.holder);
+                let ids = rowids.table(tree);
+                self.tables.push(Touched { tree, ids, held, view: None, deleted: None });
+                self.tables.len() - 1
+            }
+        };
+        &mut self.tables[at]
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        Mark(self.tables.iter().map(|t| (t.tree, t.held.reserved())).collect())
+    }
+
+    pub(crate) fn back_to(&mut self, mark: &Mark) {
+        for touched in &mut self.tables {
+            let kept = mark.0.iter().find(|(tree, _)| *tree == touched.tree);
+            touched.ids.give_back(&mut touched.held, kept.and_then(|(_, rowid)| *rowid));
+        }
+    }
+
+    pub(crate) fn committed(mut self, at: Timestamp) {
+        for touched in &mut self.tables {
+            touched.ids.committed(&mut touched.held, at, touched.deleted);
+        }
+    }
+}
+
+impl Drop for Reservations {
+    fn drop(&mut self) {
+        for touched in &mut self.tables {
+            touched.ids.give_back(&mut touched.held, None);
+        }
+    }
+}

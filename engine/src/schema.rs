@@ -1,0 +1,392 @@
+//! Changes of the schema: tables and indexes created, altered and dropped, in transactions.
+//!
+//! A change is rows of `sqlite_schema` in the write set and a new catalog of the transaction's own, which
+//! becomes everybody's at the commit.
+//!
+//! # Invariants
+//! - G1: two transactions that change the schema at once do not both commit: the second finds another
+//!   catalog than the one it began with, and conflicts.
+//! - G2: between the draw of the ticket and the new catalog's publication no transaction learns its
+//!   catalog ([`crate::catalog::history`], H2).
+
+use bytes::Bytes;
+use heddle_base::RowId;
+use heddle_btree::key;
+
+use crate::catalog::definition::TableDef;
+use crate::catalog::parse::{self, Definition};
+use crate::catalog::schema_row::{Place, SchemaRow};
+use crate::catalog::{Catalog, IndexInfo, TableInfo, text};
+use crate::promise::promise;
+use crate::sequence;
+use crate::transaction::{Committed, Transaction};
+use crate::{Conflict, Constraint, Error, Result, cells};
+
+impl Transaction {
+    /// Makes a table, with the indexes its constraints ask for, from a `CREATE TABLE` statement.
+    ///
+    /// # Errors
+    /// [`Error::Definition`], [`Error::AlreadyExists`], [`Error::Unsupported`].
+    ///
+    /// # Cancel safety
+    /// Dropped before it ends, there is no table.
+    pub async fn create_table(&mut self, sql: &str) -> Result<()> {
+        self.check_writable()?;
+        let (def, if_not_exists) = match parse::parse(sql, |_| None)? {
+            Definition::Table { def, if_not_exists } => (def, if_not_exists),
+            _ => return Err(Error::definition(sql, "it is no CREATE TABLE statement")),
+        };
+        check_name(&def.name)?;
+        if let Err(error) = self.catalog.check_free(&def.name) {
+            return if if_not_exists { Ok(()) } else { Err(error) };
+        }
+        let text = text::stored(sql)?;
+        let autoincrement = def.autoincrement && self.catalog.find(sequence::TABLE).is_none();
+        self.add_table(def, &text).await?;
+        if autoincrement {
+            let sql = "CREATE TABLE sqlite_sequence(name,seq)";
+            if let Definition::Table { def, .. } = parse::parse(sql, |_| None)? {
+                self.add_table(def, sql).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn add_table(&mut self, def: TableDef, sql: &str) -> Result<()> {
+        let encoding = self.catalog.encoding();
+        let row = self.next_schema_row().await?;
+        let mut table = TableInfo::new(def.clone(), row, self.core.next_tree(), sql, encoding);
+        let mut rows = vec![(row, table_row(&table))];
+        for index in def.automatic {
+            let row = self.next_schema_row().await?;
+            let tree = self.core.next_tree();
+            let info = IndexInfo::new(index, &table.def, table.tree.id, row, tree, encoding);
+            rows.push((row, index_row(&info, None)));
+            table.indexes.push(info);
+        }
+        for (rowid, row) in rows {
+            self.put_schema_row(rowid, &row)?;
+        }
+        self.change_catalog(self.catalog.with_table(table));
+        Ok(())
+    }
+
+    /// Makes an index from a `CREATE INDEX` statement, and fills it.
+    ///
+    /// # Errors
+    /// [`Error::Definition`], [`Error::AlreadyExists`], [`Error::NoSuchTable`]; [`Error::Constraint`] if
+    /// it is to be unique and rows are not; [`Error::Unsupported`] for expressions, conditions and
+    /// collations that are not built in.
+    ///
+    /// # Cancel safety
+    /// Dropped before it ends, there may be entries in the write set of an index that nobody
+    /// knows: roll back to a savepoint, or roll back.
+    pub async fn create_index(&mut self, sql: &str) -> Result<()> {
+        self.check_writable()?;
+        let catalog = std::sync::Arc::clone(&self.catalog);
+        let find = |name: &str| catalog.find(name).map(|table| table.def.clone());
+        let (def, if_not_exists) = match parse::parse(sql, find)? {
+            Definition::Index { def, if_not_exists } => (def, if_not_exists),
+            _ => return Err(Error::definition(sql, "it is no CREATE INDEX statement")),
+        };
+        check_name(&def.name)?;
+        if let Err(error) = catalog.check_free(&def.name) {
+            return if if_not_exists { Ok(()) } else { Err(error) };
+        }
+        if let Some(obstacle) = &def.obstacle {
+            return Err(Error::unsupported(format!("the index {}", def.name), obstacle.clone()));
+        }
+        let table = catalog.table(&def.table)?;
+        table.check_readable()?;
+        let mut table = TableInfo::clone(table);
+        let row = self.next_schema_row().await?;
+        let (tree, encoding) = (self.core.next_tree(), catalog.encoding());
+        let mut index = IndexInfo::new(def, &table.def, table.tree.id, row, tree, encoding);
+        self.fill_index(&table, &index).await?;
+        let sql = text::stored(sql)?;
+        index.sql = Some(sql.as_str().into());
+        self.put_schema_row(row, &index_row(&index, Some(sql)))?;
+        table.indexes.push(index);
+        self.change_catalog(self.catalog.with_table(table));
+        Ok(())
+    }
+
+    async fn fill_index(&mut self, table: &TableInfo, index: &IndexInfo) -> Result<()> {
+        use std::ops::Bound::Unbounded;
+        let encoding = self.catalog.encoding();
+        let mut cursor =
+            self.inner.range(&table.tree, Unbounded, Unbounded, heddle_txn::Direction::Forward);
+        while let Some((key, record)) = cursor.next(&mut self.inner).await? {
+            let rowid = key::decode_rowid(&key).filter(|_| !table.def.without_rowid);
+            let cells = cells::read(table, &record, rowid, encoding)?;
+            let entry = cells::index_entry(index, &cells, rowid)?;
+            let clash = cells::is_constrained(index, &cells)
+                && self.inner.get(&index.tree, &entry.key).await?.is_some();
+            if clash {
+                let name = |part: &crate::catalog::definition::KeyPart| {
+                    table.names[part.column].to_string()
+                };
+                return Err(Error::Constraint(Constraint::Unique {
+                    table: table.def.name.to_string(),
+                    index: index.def.name.to_string(),
+                    columns: index.def.parts.iter().map(name).collect(),
+                    existing: rowid,
+                }));
+            }
+            self.inner.put(&index.tree, entry.key, entry.record)?;
+        }
+        Ok(())
+    }
+
+    /// Drops a table with its indexes.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTable`]; [`Error::Unsupported`] for SQLite's own tables.
+    ///
+    /// # Cancel safety
+    /// Dropped before it ends, the table is there.
+    pub async fn drop_table(&mut self, name: &str) -> Result<()> {
+        self.check_writable()?;
+        let table = std::sync::Arc::clone(self.catalog.table(name)?);
+        check_name(&table.def.name)?;
+        let remembered = match table.def.autoincrement {
+            true => sequence::row_of(self, &table).await?,
+            false => None,
+        };
+        let rows = self.schema_rows_of(&table).await?;
+        if let (Some(row), Some(sequence)) = (remembered, self.catalog.find(sequence::TABLE)) {
+            let tree = sequence.tree.clone();
+            self.inner.delete(&tree, key_of(row))?;
+        }
+        let schema = self.core.schema_tree();
+        for row in rows {
+            self.inner.delete(&schema, key_of(row))?;
+        }
+        self.change_catalog(self.catalog.without_table(table.tree.id));
+        Ok(())
+    }
+
+    /// Drops an index.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchIndex`]; [`Error::Unsupported`] if a constraint of the table needs it.
+    ///
+    /// # Cancel safety
+    /// It does not wait.
+    pub async fn drop_index(&mut self, name: &str) -> Result<()> {
+        self.check_writable()?;
+        let Some(table) = self.catalog.table_of_index(name) else {
+            return Err(Error::NoSuchIndex { name: name.to_owned() });
+        };
+        let mut table = TableInfo::clone(table);
+        check_name(name)?;
+        if let Some(at) = table.index(name) {
+            let index = table.indexes.remove(at);
+            table.settle_obstacle();
+            let schema = self.core.schema_tree();
+            self.inner.delete(&schema, key_of(index.schema_row.0))?;
+            self.change_catalog(self.catalog.with_table(table));
+        }
+        Ok(())
+    }
+
+    /// Adds a column at the end of a table, given as in `ALTER TABLE .. ADD COLUMN`. Rows keep their bytes:
+    /// where the column is missing, its default counts.
+    ///
+    /// # Errors
+    /// [`Error::Definition`]; [`Error::Unsupported`] for what SQLite can't add: a key, or NOT NULL without a
+    /// default, or a default that is no constant.
+    ///
+    /// # Cancel safety
+    /// It does not wait.
+    pub async fn add_column(&mut self, table: &str, definition: &str) -> Result<()> {
+        self.check_writable()?;
+        let old = std::sync::Arc::clone(self.catalog.table(table)?);
+        check_name(&old.def.name)?;
+        old.check_readable()?;
+        let sql = text::with_column(&old.sql, definition)?;
+        let Definition::Table { def, .. } = parse::parse(&sql, |_| None)? else {
+            return Err(Error::definition(&sql, "it is no table any more"));
+        };
+        let added = def.columns.len() == old.def.columns.len() + 1;
+        let same_keys = def.automatic == old.def.automatic
+            && def.primary_key == old.def.primary_key
+            && def.rowid_alias == old.def.rowid_alias
+            && def.unreadable.is_none();
+        let Some(column) = def.columns.last().filter(|_| added) else {
+            return Err(Error::definition(&sql, "one column can be added at a time"));
+        };
+        if !same_keys || !column.can_be_added() {
+            return Err(Error::unsupported(
+                format!("adding the column {}", column.name),
+                "it must be no key, and have a constant default if it is NOT NULL",
+            ));
+        }
+        let table = self.redefined(&old, def, &sql);
+        self.put_schema_row(old.schema_row, &table_row(&table))?;
+        self.change_catalog(self.catalog.with_table(table));
+        Ok(())
+    }
+
+    /// Gives a table another name.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTable`], [`Error::AlreadyExists`]; [`Error::Unsupported`] if there are views or
+    /// triggers, whose text might name it.
+    ///
+    /// # Cancel safety
+    /// It does not wait.
+    pub async fn rename_table(&mut self, table: &str, to: &str) -> Result<()> {
+        self.check_writable()?;
+        let old = std::sync::Arc::clone(self.catalog.table(table)?);
+        check_name(&old.def.name)?;
+        check_name(to)?;
+        if !to.eq_ignore_ascii_case(table) {
+            self.catalog.check_free(to)?;
+        }
+        if self.catalog.has_others() || old.def.autoincrement {
+            return Err(Error::unsupported(
+                format!("renaming table {table}"),
+                "views, triggers or AUTOINCREMENT may refer to its name",
+            ));
+        }
+        let sql = text::with_table_name(&old.sql, to)?;
+        let Definition::Table { def, .. } = parse::parse(&sql, |_| None)? else {
+            return Err(Error::definition(&sql, "it is no table any more"));
+        };
+        let mut table = self.redefined(&old, def, &sql);
+        let mut rows = vec![(old.schema_row, table_row(&table))];
+        for index in &mut table.indexes {
+            let sql = match &index.sql {
+                Some(sql) => Some(text::with_table_name(sql, to)?),
+                None => None,
+            };
+            index.rename(&old.def, &table.def);
+            index.sql = sql.as_deref().map(Into::into);
+            rows.push((index.schema_row, index_row(index, sql)));
+        }
+        for (rowid, row) in rows {
+            self.put_schema_row(rowid, &row)?;
+        }
+        self.change_catalog(self.catalog.with_table(table));
+        Ok(())
+    }
+
+    /// A table under a new definition, its trees as they were.
+    fn redefined(&self, old: &TableInfo, def: TableDef, sql: &str) -> TableInfo {
+        let encoding = self.catalog.encoding();
+        let mut table = TableInfo::new(def, old.schema_row, old.tree.id, sql, encoding);
+        table.indexes.clone_from(&old.indexes);
+        table.settle_obstacle();
+        table
+    }
+
+    fn change_catalog(&mut self, catalog: Catalog) {
+        self.catalog = std::sync::Arc::new(catalog);
+        self.schema_changed = true;
+    }
+
+    async fn next_schema_row(&mut self) -> Result<RowId> {
+        let schema = std::sync::Arc::clone(&self.core.schema_table);
+        self.next_rowid(&schema).await
+    }
+
+    fn put_schema_row(&mut self, rowid: RowId, row: &SchemaRow) -> Result<()> {
+        let record = row.encode(self.catalog.encoding());
+        let record = record.map_err(|error| cells::corrupt("sqlite_schema", error))?;
+        Ok(self.inner.put(&self.core.schema_tree(), key_of(rowid.0), record.into())?)
+    }
+
+    /// The rows of `sqlite_schema` that go with a table: its own, its indexes', its triggers'.
+    async fn schema_rows_of(&mut self, table: &TableInfo) -> Result<Vec<i64>> {
+        use std::ops::Bound::Unbounded;
+        let (schema, encoding) = (self.core.schema_tree(), self.catalog.encoding());
+        let mut rows = Vec::new();
+        let mut cursor =
+            self.inner.range(&schema, Unbounded, Unbounded, heddle_txn::Direction::Forward);
+        while let Some((key, record)) = cursor.next(&mut self.inner).await? {
+            let row = SchemaRow::decode(&record, encoding)
+                .map_err(|error| cells::corrupt("sqlite_schema", error))?;
+            if row.table.eq_ignore_ascii_case(&table.def.name) && row.kind != "view" {
+                rows.extend(key::decode_rowid(&key));
+            }
+        }
+        Ok(rows)
+    }
+}
+
+fn key_of(rowid: i64) -> Bytes {
+    Bytes::copy_from_slice(&key::encode_rowid(rowid))
+}
+
+/// SQLite keeps names that begin so to itself.
+fn check_name(name: &str) -> Result<()> {
+    if name.get(..7).is_some_and(|head| head.eq_ignore_ascii_case("sqlite_")) {
+        return Err(Error::unsupported(
+            format!("changing {name}"),
+            "names that begin with sqlite_ are SQLite's own",
+        ));
+    }
+    Ok(())
+}
+
+fn table_row(table: &TableInfo) -> SchemaRow {
+    SchemaRow {
+        kind: "table".to_owned(),
+        name: table.def.name.to_string(),
+        table: table.def.name.to_string(),
+        place: Place::Tree(table.tree.id),
+        sql: Some(table.sql.to_string()),
+    }
+}
+
+fn index_row(index: &IndexInfo, sql: Option<String>) -> SchemaRow {
+    SchemaRow {
+        kind: "index".to_owned(),
+        name: index.def.name.to_string(),
+        table: index.def.table.to_string(),
+        place: Place::Tree(index.tree.id),
+        sql,
+    }
+}
+
+/// Commits a transaction that changed the schema (G1, G2).
+///
+/// # Cancel safety
+/// The commit runs in a task of its own: dropped, it ends in the background.
+pub(crate) async fn commit(tx: Transaction) -> Result<Committed> {
+    let (kept, outcome) = promise();
+    let runtime = std::sync::Arc::clone(&tx.core.env.runtime);
+    let task = async move { kept.keep(commit_here(tx).await) };
+    runtime.spawn("schema-change", Box::pin(task));
+    outcome.wait().await.unwrap_or(Err(Error::Closed))
+}
+
+async fn commit_here(tx: Transaction) -> Result<Committed> {
+    let Transaction { core, inner, catalog, base_catalog, reservations, .. } = tx;
+    while !core.history.begin_change() {
+        core.history.settled().await;
+    }
+    let stale = core.history.newest().is_none_or(|now| !std::sync::Arc::ptr_eq(&now, &base_catalog));
+    if stale {
+        core.history.end_change(None);
+        core.count_end(false);
+        return Err(Error::Conflict(Conflict {
+            table: "sqlite_schema".to_owned(),
+            key: None,
+            how: "schema",
+        }));
+    }
+    let outcome = inner.commit().await;
+    core.count_end(outcome.is_ok());
+    let ticket = match &outcome {
+        Ok(committed) => committed.as_ref().map(|committed| committed.ticket),
+        Err(_) => None,
+    };
+    core.history.end_change(ticket.map(|ticket| (ticket, catalog)));
+    outcome?;
+    if let Some(ticket) = ticket {
+        reservations.committed(ticket);
+    }
+    Ok(Committed { ticket })
+}

@@ -1,0 +1,184 @@
+//! Collection: which versions are kept, and how the others go.
+//!
+//! Called by the engine after a base was published and whenever memory is wanted, in bounded
+//! steps. Takes each chain's lock for a moment; a chain that is locked or waited for is passed.
+//!
+//! # Invariants
+//! - K1: a version is kept if it is newer than the newest base, or if it is the newest at or
+//!   before some registered `ts` whose base is older than the version. That covers tombstones.
+//! - K2: before a version is dropped its chain's floor is raised; before a chain is unlinked its
+//!   newest timestamp is in the evicted table and in the tree's own bound (M4).
+
+use crate::chain::{Chain, DEAD, LOCKED, Version};
+use crate::index::Index;
+use crate::overlay::Overlay;
+use crate::registry::{Registered, Registry};
+use crate::scan::{Direction, seek};
+use crossbeam_epoch::{Guard, Shared};
+use heddle_base::Timestamp;
+use heddle_base::sync::atomic::Ordering;
+use std::ops::{AddAssign, Bound};
+
+/// Chains looked at under one epoch guard.
+const BATCH: usize = if cfg!(any(heddle_loom, heddle_shuttle)) { 2 } else { 128 };
+
+/// What a step of collection works with.
+#[derive(Debug, Clone, Copy)]
+pub struct GcInput<'a> {
+    /// The newest published base holds exactly the commits up to here.
+    pub base_ts: Timestamp,
+    /// Who can read what. A running checkpoint registers its cut here as a snapshot.
+    pub registry: &'a Registry,
+    /// How many chains to look at, at most.
+    pub budget: usize,
+}
+
+/// What a step of collection did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GcStats {
+    /// Chains looked at.
+    pub visited: usize,
+    /// Chains passed because somebody held or awaited them.
+    pub busy: usize,
+    /// Versions dropped.
+    pub versions: usize,
+    /// Chains unlinked.
+    pub chains: usize,
+    /// Memory given back, in bytes, once no reader can stand on it.
+    pub freed: usize,
+    /// Trees whose last chain was reached.
+    pub finished: usize,
+}
+
+impl AddAssign for GcStats {
+    fn add_assign(&mut self, other: Self) {
+        self.visited += other.visited;
+        self.busy += other.busy;
+        self.versions += other.versions;
+        self.chains += other.chains;
+        self.freed += other.freed;
+        self.finished += other.finished;
+    }
+}
+
+/// Who needs what (K1).
+pub(crate) struct Needs {
+    base_ts: Timestamp,
+    /// Sorted by timestamp.
+    registered: Vec<Registered>,
+}
+
+impl Needs {
+    /// Raises the registry's floor, then looks who is there.
+    pub(crate) fn survey(base_ts: Timestamp, registry: &Registry) -> Self {
+        Self { base_ts, registered: registry.raise_floor(base_ts) }
+    }
+
+    /// Whether a version at `ts` is needed, when the next newer one stands at `newer`.
+    fn keeps(&self, ts: Timestamp, newer: Timestamp) -> bool {
+        if ts > self.base_ts {
+            return true;
+        }
+        let from = self.registered.partition_point(|snapshot| snapshot.ts < ts);
+        self.registered[from..]
+            .iter()
+            .take_while(|snapshot| snapshot.ts < newer)
+            .any(|snapshot| snapshot.base_ts < ts)
+    }
+
+    /// Whether a run at `ts` is needed: it is, as long as anybody may read through it.
+    fn keeps_run(&self, ts: Timestamp) -> bool {
+        self.keeps(ts, Timestamp::MAX)
+    }
+}
+
+impl Overlay {
+    /// Looks at up to `budget` chains, from where the last step stopped.
+    pub(crate) fn collect(&self, needs: &Needs, budget: usize) -> GcStats {
+        let mut stats = GcStats::default();
+        let Some(mut resume) = self.resume.try_lock() else {
+            return stats;
+        };
+        stats.freed += self.retain_runs(|ts| needs.keeps_run(ts));
+        while stats.visited < budget {
+            let guard = crossbeam_epoch::pin();
+            let near = resume.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+            let mut at = seek(&self.index, near, Direction::Forward, &guard);
+            let mut last = None;
+            for _ in 0..BATCH.min(budget - stats.visited) {
+                let Some(chain) = at else { break };
+                at = Index::after(chain, &guard);
+                last = Some(chain.key());
+                stats.visited += 1;
+                self.collect_chain(chain, needs, &guard, &mut stats);
+            }
+            if at.is_none() {
+                *resume = None;
+                stats.finished += 1;
+                break;
+            }
+            *resume = last.map(Into::into);
+        }
+        stats
+    }
+
+    fn collect_chain(&self, chain: &Chain, needs: &Needs, guard: &Guard, stats: &mut GcStats) {
+        // Only a chain that is neither locked, nor dead, nor waited for.
+        if chain.word.compare_exchange(0, LOCKED, Ordering::SeqCst, Ordering::Relaxed).is_err() {
+            stats.busy += 1;
+            return;
+        }
+        let freed = trim(chain, needs, guard, stats);
+        let address = std::ptr::from_ref(chain).addr();
+        self.memory.sub(address, freed);
+        stats.freed += freed;
+        if chain.versions(guard).next().is_none() {
+            // Fold first, then let the chain be missed (K2).
+            let newest = chain.floor();
+            self.evicted.fold(self.tree(), chain.key(), newest);
+            self.evicted_max.fetch_max(newest.get(), Ordering::SeqCst);
+            let dead = chain.word.compare_exchange(
+                LOCKED,
+                LOCKED | DEAD,
+                Ordering::SeqCst,
+                Ordering::Relaxed,
+            );
+            if dead.is_ok() {
+                stats.chains += 1;
+                stats.freed += chain.bytes();
+                self.memory.sub(address, chain.bytes());
+                self.index.remove(chain, guard);
+                return;
+            }
+        }
+        self.queues.unlock(chain);
+    }
+}
+
+/// Drops the versions of a locked chain that nobody needs. Returns their bytes.
+fn trim(chain: &Chain, needs: &Needs, guard: &Guard, stats: &mut GcStats) -> usize {
+    let mut freed = 0;
+    let mut newer = Timestamp::MAX;
+    let mut link = &chain.head;
+    let mut at: Shared<'_, Version> = link.load(Ordering::Acquire, guard);
+    // SAFETY: reached under the guard; only the lock's holder, us, drops versions (C1).
+    while let Some(version) = unsafe { at.as_ref() } {
+        let older = version.older.load(Ordering::Acquire, guard);
+        let committed = version.committed();
+        if let Some(ts) = committed
+            && !needs.keeps(ts, newer)
+        {
+            chain.raise_floor(ts);
+            link.store(older, Ordering::Release);
+            freed += version.bytes();
+            stats.versions += 1;
+            // SAFETY: unlinked just now, and only once; readers on it follow its `older` still.
+            unsafe { guard.defer_destroy(at) };
+        } else {
+            link = &version.older;
+        }
+        newer = committed.unwrap_or(newer);
+        at = older;
+    }
+    freed
+}

@@ -1,0 +1,148 @@
+//! What changed since a snapshot: step 3 of a commit, from the store's side.
+//!
+//! Called once before the draw (`me` is `None`: an early way out, nothing is proven) and once
+//! after it, when the transaction's status says `Drawn(me)`. Never waits.
+//!
+//! # Invariants
+//! - X1: after the draw, no version with a ticket between the snapshot's and mine goes unnoticed:
+//!   it is committed, or pending with a status of at least `Drawing` (see [`crate::status`], S2).
+//! - X2: what is reported may be no conflict in the end (a committer that turns void, an evicted
+//!   neighbour in the same slot); what is not reported is none.
+
+use crate::chain::{Chain, Version};
+use crate::index::Index;
+use crate::overlay::Overlay;
+use crate::scan::{Direction, seek};
+use crate::status::Status;
+use bytes::Bytes;
+use crossbeam_epoch::Guard;
+use heddle_base::Timestamp;
+use heddle_base::sync::atomic::Ordering;
+use heddle_base::sync::hint;
+use std::ops::Bound;
+
+/// Looks at somebody who is drawing, before counting it as smaller.
+const LOOKS: usize = if cfg!(any(heddle_loom, heddle_shuttle)) { 1 } else { 32 };
+
+/// Why a range counts as changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// This key changed.
+    Key(Bytes),
+    /// Something in the tree changed and is no longer remembered exactly.
+    Evicted,
+}
+
+impl Overlay {
+    /// Whether a key changed after the snapshot `since`, before `me`.
+    pub fn changed(
+        &self,
+        key: &[u8],
+        since: Timestamp,
+        me: Option<Timestamp>,
+        guard: &Guard,
+    ) -> bool {
+        if self.untouched(since) {
+            return false;
+        }
+        match self.index.get(key, guard).map(|chain| verdict(chain, since, me, guard)) {
+            Some(Verdict::Changed) => return true,
+            Some(Verdict::Same) => {}
+            Some(Verdict::Unknown) | None => {
+                if self.evicted_bound(key) > since {
+                    return true;
+                }
+            }
+        }
+        self.runs(guard).iter().any(|run| {
+            run.ts() > since && me.is_none_or(|me| run.ts() < me) && run.get(key).is_some()
+        })
+    }
+
+    /// Whether anything between two bounds changed after the snapshot `since`, before `me`.
+    pub fn range_changed(
+        &self,
+        lower: Bound<&[u8]>,
+        upper: Bound<&[u8]>,
+        since: Timestamp,
+        me: Option<Timestamp>,
+        guard: &Guard,
+    ) -> Option<Change> {
+        if self.untouched(since) {
+            return None;
+        }
+        let mut at = seek(&self.index, lower, Direction::Forward, guard);
+        while let Some(chain) = at {
+            if !below(chain.key(), upper) {
+                break;
+            }
+            if verdict(chain, since, me, guard) == Verdict::Changed {
+                return Some(Change::Key(Bytes::copy_from_slice(chain.key())));
+            }
+            at = Index::after(chain, guard);
+        }
+        for run in self.runs(guard) {
+            if run.ts() > since
+                && me.is_none_or(|me| run.ts() < me)
+                && let Some((key, _)) = run.first(lower)
+                && below(&key, upper)
+            {
+                return Some(Change::Key(key));
+            }
+        }
+        // After the walk: a chain that went meanwhile was folded before it was unlinked (M4).
+        (self.evicted_max.load(Ordering::SeqCst) > since.get()).then_some(Change::Evicted)
+    }
+
+    /// Nothing in this tree is newer than `since` or pending: two loads, in this order (L2).
+    #[inline]
+    fn untouched(&self, since: Timestamp) -> bool {
+        self.pending.load(Ordering::SeqCst) == 0
+            && self.last_commit.load(Ordering::SeqCst) <= since.get()
+    }
+}
+
+fn below(key: &[u8], upper: Bound<&[u8]>) -> bool {
+    match upper {
+        Bound::Unbounded => true,
+        Bound::Included(upper) => key <= upper,
+        Bound::Excluded(upper) => key < upper,
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Changed,
+    Same,
+    /// No version before mine is here: the evicted timestamps decide.
+    Unknown,
+}
+
+/// What a chain's newest version before `me` says.
+fn verdict(chain: &Chain, since: Timestamp, me: Option<Timestamp>, guard: &Guard) -> Verdict {
+    let before_me = |ts: Timestamp| me.is_none_or(|me| ts < me);
+    for version in chain.versions(guard) {
+        match outcome(version) {
+            // A pending one that has not begun to draw comes after me; so do larger tickets.
+            Status::Void | Status::Locked => {}
+            Status::Drawing => return Verdict::Changed,
+            Status::Drawn(ts) if before_me(ts) => return Verdict::Changed,
+            Status::Committed(ts) if before_me(ts) => {
+                return if ts > since { Verdict::Changed } else { Verdict::Same };
+            }
+            Status::Drawn(_) | Status::Committed(_) => {}
+        }
+    }
+    if chain.floor() > since { Verdict::Changed } else { Verdict::Unknown }
+}
+
+/// A version's status, with a few more looks at one that is just being drawn.
+fn outcome(version: &Version) -> Status {
+    for _ in 1..LOOKS {
+        match version.state() {
+            Status::Drawing => hint::spin_loop(),
+            known => return known,
+        }
+    }
+    version.state()
+}
