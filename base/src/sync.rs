@@ -166,6 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a thread that panics is what is tested")]
     fn a_panic_does_not_poison() {
         let mutex = Arc::new(Mutex::new(1));
         let other = Arc::clone(&mutex);
