@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::header::Header;
 use crate::page::{Page, PageBuf};
 use crate::pager::{Pager, Snapshot};
-use crate::pages::Pages;
+use crate::pages::{Pages, PagesMut};
 use crate::sqlite_wal::FrameWriter;
 
 /// Holds the right to write; gives it back when dropped.
@@ -46,51 +46,6 @@ impl PageWriter {
     /// What the new state begins from.
     pub fn base(&self) -> &Snapshot {
         &self.base
-    }
-
-    /// The header of the new state.
-    pub fn header(&self) -> &Header {
-        &self.header
-    }
-
-    /// The header of the new state, to change. It goes over page 1 in [`PageWriter::write_frames`].
-    pub fn header_mut(&mut self) -> &mut Header {
-        &mut self.header
-    }
-
-    /// Pages of the new state.
-    pub fn page_count(&self) -> u32 {
-        self.header.page_count
-    }
-
-    /// A page of the new state.
-    ///
-    /// # Errors
-    /// As [`Pages::page`].
-    ///
-    /// # Cancel safety
-    /// It only reads.
-    pub async fn page(&mut self, page: PageNo) -> Result<Page> {
-        match self.dirty.get(&page) {
-            Some(image) => Ok(image.clone()),
-            None if page.get() > self.header.page_count => {
-                Err(Error::Corrupt { page, reason: "there is no such page".into() })
-            }
-            None => self.base.page(page).await,
-        }
-    }
-
-    /// Sets a page of the new state, which grows to hold it. `image` has the size of a page.
-    pub fn put(&mut self, page: PageNo, image: PageBuf) {
-        assert!(page.is_some() && image.len() == self.header.page_size as usize);
-        self.header.page_count = self.header.page_count.max(page.get());
-        self.dirty.insert(page, image.freeze());
-    }
-
-    /// Cuts the new state off after `count` pages, at least one.
-    pub fn set_page_count(&mut self, count: u32) {
-        self.header.page_count = count.clamp(1, self.header.page_count);
-        self.dirty.retain(|page, _| page.get() <= count.max(1));
     }
 
     /// Bytes of the private images.
@@ -170,6 +125,49 @@ impl PageWriter {
         let pages = self.dirty.keys().copied().collect();
         drop(self.base);
         (generation, Backfill { permit: self.permit, snapshot, pages, rest: false, first: false })
+    }
+}
+
+impl PagesMut for PageWriter {
+    fn page_size(&self) -> usize {
+        self.header.page_size as usize
+    }
+
+    fn usable_size(&self) -> usize {
+        self.header.usable_size()
+    }
+
+    fn page_count(&self) -> u32 {
+        self.header.page_count
+    }
+
+    async fn page(&mut self, page: PageNo) -> Result<Page> {
+        match self.dirty.get(&page) {
+            Some(image) => Ok(image.clone()),
+            None if page.get() > self.header.page_count => {
+                Err(Error::Corrupt { page, reason: "there is no such page".into() })
+            }
+            None => self.base.page(page).await,
+        }
+    }
+
+    fn put(&mut self, page: PageNo, image: PageBuf) {
+        assert!(page.is_some() && image.len() == self.header.page_size as usize);
+        self.header.page_count = self.header.page_count.max(page.get());
+        self.dirty.insert(page, image.freeze());
+    }
+
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn header_mut(&mut self) -> &mut Header {
+        &mut self.header
+    }
+
+    fn set_page_count(&mut self, count: u32) {
+        self.header.page_count = count.clamp(1, self.header.page_count);
+        self.dirty.retain(|page, _| page.get() <= count.max(1));
     }
 }
 

@@ -8,7 +8,7 @@ use heddle_base::PageNo;
 use heddle_btree::Error;
 use heddle_btree::page::PageBuf;
 use heddle_btree::pager::{Pager, PagerOptions};
-use heddle_btree::pages::Pages;
+use heddle_btree::pages::{Pages, PagesMut};
 use heddle_io::Env;
 use rusqlite::Connection;
 
