@@ -10,6 +10,7 @@
 //! - C4: a chain's tower is complete before its first lock is released: so it is never linked on a
 //!   level after collection began to unlink it.
 
+use crate::overlay::View;
 use crate::status::{Status, TxnStatus};
 use bytes::Bytes;
 use crossbeam_epoch::{Atomic, Guard, Owned, Shared};
@@ -83,7 +84,7 @@ impl Version {
 
 /// A key's chain, which is also a node of the index.
 #[derive(Debug)]
-pub struct Chain {
+pub(crate) struct Chain {
     /// The first eight bytes, big-endian: settles most comparisons without touching `key`.
     prefix: u64,
     key: Box<[u8]>,
@@ -133,7 +134,7 @@ impl Chain {
 
     /// The key.
     #[inline]
-    pub fn key(&self) -> &[u8] {
+    pub(crate) fn key(&self) -> &[u8] {
         &self.key
     }
 
@@ -175,17 +176,27 @@ impl Chain {
         Versions { at: self.head.load(Ordering::Acquire, guard), guard }
     }
 
-    /// The newest version committed at or before `ts`.
+    /// The version a view sees here. `None`: its base decides.
     #[inline]
     pub(crate) fn visible<'g>(
         &self,
-        ts: Timestamp,
+        view: View,
         guard: &'g Guard,
     ) -> Option<(Timestamp, &'g Version)> {
-        self.versions(guard).find_map(|version| match version.committed() {
-            Some(at) if at <= ts => Some((at, version)),
+        let found = self.versions(guard).find_map(|version| match version.committed() {
+            Some(at) if at <= view.ts => Some((at, version)),
             _ => None,
-        })
+        });
+        // A version that the base holds may be kept for somebody else, while a newer one that the
+        // base holds too has gone.
+        found.filter(|(at, _)| *at > view.base)
+    }
+
+    /// The newest commit this chain knows of: one that stands in it, or one that was dropped.
+    pub(crate) fn newest(&self, guard: &Guard) -> Option<Timestamp> {
+        let standing = self.visible(View::ALL, guard).map(|(ts, _)| ts);
+        // After the walk: what the walk did not meet any more had raised the floor (C3).
+        standing.max(Some(self.floor()).filter(|floor| *floor > Timestamp::ZERO))
     }
 
     /// Takes the lock if it is free.

@@ -4,8 +4,10 @@
 //! steps. Takes each chain's lock for a moment; a chain that is locked or waited for is passed.
 //!
 //! # Invariants
-//! - K1: a version is kept if it is newer than the newest base, or if it is the newest at or
-//!   before some registered `ts` whose base is older than the version. That covers tombstones.
+//! - K1: a version is kept if it is the newest at or before some `ts` that a snapshot has or can
+//!   still get, on a base older than the version. Snapshots can get any `ts` from the horizon on,
+//!   on the newest base; older ones are registered. That covers tombstones, and lets a hot row's
+//!   versions between two snapshots go before the next checkpoint.
 //! - K2: before a version is dropped its chain's floor is raised; before a chain is unlinked its
 //!   newest timestamp is in the evicted table and in the tree's own bound (M4).
 
@@ -27,6 +29,9 @@ const BATCH: usize = if cfg!(any(heddle_loom, heddle_shuttle)) { 2 } else { 128 
 pub struct GcInput<'a> {
     /// The newest published base holds exactly the commits up to here.
     pub base_ts: Timestamp,
+    /// No snapshot will be taken below this any more: at most the oldest watermark at which any
+    /// may start, now or after the log was poisoned. Zero if unknown.
+    pub horizon: Timestamp,
     /// Who can read what. A running checkpoint registers its cut here as a snapshot.
     pub registry: &'a Registry,
     /// How many chains to look at, at most.
@@ -64,19 +69,21 @@ impl AddAssign for GcStats {
 /// Who needs what (K1).
 pub(crate) struct Needs {
     base_ts: Timestamp,
+    horizon: Timestamp,
     /// Sorted by timestamp.
     registered: Vec<Registered>,
 }
 
 impl Needs {
-    /// Raises the registry's floor, then looks who is there.
-    pub(crate) fn survey(base_ts: Timestamp, registry: &Registry) -> Self {
-        Self { base_ts, registered: registry.raise_floor(base_ts) }
+    /// Raises the registry's floor and horizon, then looks who is there.
+    pub(crate) fn survey(input: &GcInput<'_>) -> Self {
+        let GcInput { base_ts, horizon, registry, .. } = *input;
+        Self { base_ts, horizon, registered: registry.raise(base_ts, horizon) }
     }
 
     /// Whether a version at `ts` is needed, when the next newer one stands at `newer`.
     fn keeps(&self, ts: Timestamp, newer: Timestamp) -> bool {
-        if ts > self.base_ts {
+        if ts > self.base_ts && newer > self.horizon {
             return true;
         }
         let from = self.registered.partition_point(|snapshot| snapshot.ts < ts);
@@ -123,6 +130,9 @@ impl Overlay {
     }
 
     fn collect_chain(&self, chain: &Chain, needs: &Needs, guard: &Guard, stats: &mut GcStats) {
+        if nothing_to_do(chain, needs, guard) {
+            return;
+        }
         // Only a chain that is neither locked, nor dead, nor waited for.
         if chain.word.compare_exchange(0, LOCKED, Ordering::SeqCst, Ordering::Relaxed).is_err() {
             stats.busy += 1;
@@ -153,6 +163,14 @@ impl Overlay {
         }
         self.queues.unlock(chain);
     }
+}
+
+/// A look without the lock: a single version that is needed, as most chains have between two
+/// checkpoints. It may be wrong only towards doing nothing.
+fn nothing_to_do(chain: &Chain, needs: &Needs, guard: &Guard) -> bool {
+    let mut versions = chain.versions(guard);
+    versions.next().and_then(Version::committed).is_some_and(|ts| needs.keeps(ts, Timestamp::MAX))
+        && versions.next().is_none()
 }
 
 /// Drops the versions of a locked chain that nobody needs. Returns their bytes.

@@ -3,7 +3,7 @@
 //! The checkpointer registers its cut as a snapshot before it asks, so nothing it wants is
 //! collected; between batches it holds no epoch guard, however long its I/O takes.
 
-use crate::overlay::Overlay;
+use crate::overlay::{Overlay, View};
 use crate::scan::Direction;
 use bytes::Bytes;
 use heddle_base::Timestamp;
@@ -34,16 +34,16 @@ impl Overlay {
     ) -> bool {
         let guard = crossbeam_epoch::pin();
         let lower = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let view = View { base: base_ts, ts: cut };
         let before = batch.len();
         batch.extend(
-            self.scan(lower, Bound::Unbounded, Direction::Forward, cut, &guard)
-                .filter(|entry| entry.ts > base_ts)
-                .take(limit)
-                .map(|entry| Drained {
+            self.scan(lower, Bound::Unbounded, Direction::Forward, view, &guard).take(limit).map(
+                |entry| Drained {
                     key: Bytes::copy_from_slice(&entry.key),
                     ts: entry.ts,
                     value: entry.value.map(|value| value.into_owned()),
-                }),
+                },
+            ),
         );
         batch.len() - before == limit
     }

@@ -15,7 +15,7 @@ use std::hash::BuildHasher;
 
 /// The table, shared by all overlays of a store.
 #[derive(Debug, Clone)]
-pub struct Evicted(Arc<Table>);
+pub(crate) struct Evicted(Arc<Table>);
 
 #[derive(Debug)]
 struct Table {
@@ -25,7 +25,7 @@ struct Table {
 
 impl Evicted {
     /// A table of `slots` slots (rounded up to a power of two), of 8 bytes each.
-    pub fn new(slots: usize, seed: u64) -> Self {
+    pub(crate) fn new(slots: usize, seed: u64) -> Self {
         let slots = (0..slots.max(1).next_power_of_two()).map(|_| AtomicU64::new(0)).collect();
         Self(Arc::new(Table { seed: FixedState::with_seed(seed), slots }))
     }
@@ -48,7 +48,7 @@ impl Evicted {
     }
 
     /// No evicted chain of this key had a commit newer than this.
-    pub fn bound(&self, tree: TreeId, key: &[u8]) -> Timestamp {
+    pub(crate) fn bound(&self, tree: TreeId, key: &[u8]) -> Timestamp {
         Timestamp(self.slot(tree, key).load(Ordering::SeqCst))
     }
 }

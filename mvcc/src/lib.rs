@@ -14,20 +14,28 @@
 //! - M1: no reader sees a version before its transaction's status says `Committed`.
 //! - M2: within a chain, committed timestamps fall strictly from head to tail, and at most the
 //!   transaction that holds the chain's lock has pending versions in it.
-//! - M3: a version that a registered snapshot can read is never dropped.
+//! - M3: a version that a registered snapshot can read is never dropped. A reader is a
+//!   [`View`]: what its base holds it reads there, whatever of it is still here.
 //! - M4: whoever misses a dropped version finds a bound at least as new: in the chain's floor, or
 //!   in the table of evicted timestamps once the chain is gone.
 //! - M5: memory is freed only by crossbeam-epoch, after it became unreachable on every level.
 
+#[allow(unsafe_code)]
 mod chain;
+#[allow(unsafe_code)]
 pub mod collect;
 pub mod drain;
 mod evicted;
+#[allow(unsafe_code)]
 mod index;
+#[allow(unsafe_code)]
 pub mod lock;
+#[allow(unsafe_code)]
 pub mod overlay;
 mod queue;
+#[allow(unsafe_code)]
 pub mod registry;
+#[allow(unsafe_code)]
 pub mod run;
 pub mod scan;
 pub mod status;
@@ -39,7 +47,7 @@ pub use collect::{GcInput, GcStats};
 pub use crossbeam_epoch::{Guard, pin};
 pub use drain::Drained;
 pub use lock::{Contended, LockedChain, Turn};
-pub use overlay::{Entry, Lookup, Overlay};
+pub use overlay::{Entry, Lookup, Overlay, View};
 pub use registry::{Registered, Registry, Slot, Stale};
 pub use run::SortedRun;
 pub use scan::{Direction, Scan};

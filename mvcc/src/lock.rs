@@ -11,7 +11,7 @@
 
 use crate::chain::{Chain, DEAD};
 use crate::index::Found;
-use crate::overlay::Overlay;
+use crate::overlay::{Overlay, View};
 use crate::queue::{Asked, Line, Place};
 use crate::status::TxnStatus;
 use bytes::Bytes;
@@ -68,17 +68,15 @@ impl<'a> LockedChain<'a> {
     pub fn newest(&self) -> Timestamp {
         let guard = crossbeam_epoch::pin();
         let chain = self.chain();
-        let ts = match chain.visible(Timestamp::MAX, &guard) {
-            Some((ts, _)) => ts,
-            None => chain.floor().max(self.overlay.evicted_bound(chain.key())),
-        };
+        let ts = chain.newest(&guard).unwrap_or_else(|| self.overlay.evicted_bound(chain.key()));
         ts.max(self.overlay.newest_in_runs(chain.key(), &guard))
     }
 
-    /// The newest committed version here, if any: its timestamp and value (`None`: tombstone).
+    /// The newest commit to this key if it stands here: its timestamp and value (`None`: a
+    /// tombstone). If not, the newest base or a run has it, if there is any.
     pub fn newest_version<'g>(&self, guard: &'g Guard) -> Option<(Timestamp, Option<&'g Bytes>)> {
-        let (ts, version) = self.chain().visible(Timestamp::MAX, guard)?;
-        Some((ts, version.value()))
+        let (ts, version) = self.chain().visible(View::ALL, guard)?;
+        (ts > self.chain().floor()).then(|| (ts, version.value()))
     }
 
     /// Links a version of the transaction whose status this is; `None` is a tombstone. Infallible;

@@ -38,6 +38,27 @@ pub struct Overlay {
     pub(crate) resume: Mutex<Option<Box<[u8]>>>,
 }
 
+/// What a reader can see: the commits after its base and up to its timestamp. Those up to the base
+/// stand in the B-tree, and only there: what is left of them here is for older snapshots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    /// The base holds exactly the commits up to here.
+    pub base: Timestamp,
+    /// The snapshot's timestamp.
+    pub ts: Timestamp,
+}
+
+impl View {
+    /// Every commit that is still here.
+    pub const ALL: View = View { base: Timestamp::ZERO, ts: Timestamp::MAX };
+
+    /// Whether a commit lies in it.
+    #[inline]
+    pub(crate) fn covers(&self, ts: Timestamp) -> bool {
+        self.base < ts && ts <= self.ts
+    }
+}
+
 /// What a snapshot sees of a key here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup<'g> {
@@ -49,7 +70,7 @@ pub enum Lookup<'g> {
     Tombstone,
 }
 
-/// A key with its newest version at or before a timestamp.
+/// A key with the version of it that a reader sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry<'g> {
     /// The key.
@@ -94,15 +115,15 @@ impl Overlay {
         self.memory.sum()
     }
 
-    /// What a snapshot at `ts` sees of a key.
+    /// What a reader sees of a key.
     #[inline]
-    pub fn get<'g>(&'g self, key: &[u8], ts: Timestamp, guard: &'g Guard) -> Lookup<'g> {
+    pub fn get<'g>(&'g self, key: &[u8], view: View, guard: &'g Guard) -> Lookup<'g> {
         if self.is_empty(guard) {
             return Lookup::Missing;
         }
-        let found = self.index.get(key, guard).and_then(|chain| chain.visible(ts, guard));
+        let found = self.index.get(key, guard).and_then(|chain| chain.visible(view, guard));
         let floor = found.map_or(Timestamp::ZERO, |(at, _)| at);
-        for run in self.runs(guard).iter().filter(|run| run.ts() <= ts) {
+        for run in self.runs(guard).iter().filter(|run| view.covers(run.ts())) {
             if run.ts() < floor {
                 break;
             }
@@ -119,10 +140,9 @@ impl Overlay {
         }
     }
 
-    /// No chain or run of this key that went had a commit newer than this.
+    /// No chain of this key that went had a commit newer than this.
     pub(crate) fn evicted_bound(&self, key: &[u8]) -> Timestamp {
-        let runs = Timestamp(self.run_floor.load(Ordering::SeqCst));
-        self.evicted.bound(self.tree, key).max(runs)
+        self.evicted.bound(self.tree, key)
     }
 }
 

@@ -4,12 +4,14 @@
 //! except when a new block of slots is needed.
 //!
 //! # Invariants
-//! - G1: a registration succeeds only if its base is not older than the floor, re-read after its
-//!   slot was written and a SeqCst fence. The collector stores the floor, fences, then scans. So
-//!   either the collector sees the slot, or the registration sees the floor.
-//! - G2: everything newer than the floor is kept anyway; so a registration that the scan missed,
-//!   with a base at or above the floor, loses nothing.
+//! - G1: a registration succeeds only if its base is not older than the floor and its timestamp
+//!   not older than the horizon, both re-read after its slot was written and a SeqCst fence. The
+//!   collector stores both, fences, then scans. So either the collector sees the slot, or the
+//!   registration sees floor and horizon.
+//! - G2: what a snapshot at or above the horizon, on a base at or above the floor, could need is
+//!   kept anyway; so a registration that the scan missed loses nothing.
 
+use crate::overlay::View;
 use crossbeam_utils::CachePadded;
 use heddle_base::sync::Mutex;
 use heddle_base::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
@@ -32,6 +34,14 @@ pub struct Registered {
     pub generation: Generation,
 }
 
+impl Registered {
+    /// What it reads in the version store.
+    #[inline]
+    pub fn view(&self) -> View {
+        View { base: self.base_ts, ts: self.ts }
+    }
+}
+
 /// Why a snapshot could not be registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Stale {
@@ -40,6 +50,13 @@ pub enum Stale {
     Base {
         /// The base's timestamp that the collector works for.
         floor: Timestamp,
+    },
+    /// The collector dropped what a snapshot that old could have needed: read the watermark anew
+    /// and try again.
+    #[error("the collector works for snapshots from {horizon} on")]
+    Old {
+        /// No snapshot is registered below this any more.
+        horizon: Timestamp,
     },
     /// Every slot is taken.
     #[error("too many snapshots are open at once")]
@@ -59,6 +76,7 @@ type Block = Vec<CachePadded<Line>>;
 #[derive(Debug)]
 pub struct Registry {
     floor: CachePadded<AtomicU64>,
+    horizon: CachePadded<AtomicU64>,
     blocks: [AtomicPtr<Block>; BLOCKS],
     grow: Mutex<()>,
     /// Spreads newcomers that have no slot to return to.
@@ -76,6 +94,7 @@ impl Registry {
     pub fn new() -> Self {
         let registry = Self {
             floor: CachePadded::new(AtomicU64::new(0)),
+            horizon: CachePadded::new(AtomicU64::new(0)),
             blocks: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
             grow: Mutex::new(()),
             hint: CachePadded::new(AtomicUsize::new(0)),
@@ -88,7 +107,8 @@ impl Registry {
     /// register anew if it moved on (the fence between is in here).
     ///
     /// # Errors
-    /// [`Stale::Base`] if the collector already works for a newer base; [`Stale::Full`].
+    /// [`Stale::Base`] if the collector already works for a newer base, [`Stale::Old`] if for newer
+    /// snapshots; [`Stale::Full`].
     pub fn register(
         &self,
         ts: Timestamp,
@@ -102,7 +122,12 @@ impl Registry {
         let slot = Slot { line };
         fence(Ordering::SeqCst);
         let floor = Timestamp(self.floor.load(Ordering::SeqCst));
-        if base_ts < floor { Err(Stale::Base { floor }) } else { Ok(slot) }
+        let horizon = Timestamp(self.horizon.load(Ordering::SeqCst));
+        match () {
+            () if base_ts < floor => Err(Stale::Base { floor }),
+            () if ts < horizon => Err(Stale::Old { horizon }),
+            () => Ok(slot),
+        }
     }
 
     /// The oldest timestamp that a snapshot reads at.
@@ -128,9 +153,10 @@ impl Registry {
         }
     }
 
-    /// Raises the floor and says who is registered (G1). Sorted by timestamp.
-    pub(crate) fn raise_floor(&self, base_ts: Timestamp) -> Vec<Registered> {
+    /// Raises floor and horizon and says who is registered (G1). Sorted by timestamp.
+    pub(crate) fn raise(&self, base_ts: Timestamp, horizon: Timestamp) -> Vec<Registered> {
         self.floor.fetch_max(base_ts.get(), Ordering::SeqCst);
+        self.horizon.fetch_max(horizon.get(), Ordering::SeqCst);
         fence(Ordering::SeqCst);
         let mut registered = Vec::new();
         self.for_each(|snapshot| registered.push(snapshot));

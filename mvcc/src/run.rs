@@ -87,10 +87,12 @@ impl Overlay {
         unsafe { self.runs.load(Ordering::Acquire, guard).as_ref() }.map_or(&[], Vec::as_slice)
     }
 
+    /// The newest commit to a key by a run, or a bound for it once a run went. Not a chain's
+    /// business: a run that wrote a key leaves no trace in the key's chain.
     pub(crate) fn newest_in_runs(&self, key: &[u8], guard: &Guard) -> Timestamp {
-        self.runs(guard)
-            .iter()
-            .find(|run| run.get(key).is_some())
-            .map_or(Timestamp::ZERO, |run| run.ts())
+        let standing = self.runs(guard).iter().find(|run| run.get(key).is_some());
+        // After the look: a run that was missed had raised the floor first.
+        let gone = Timestamp(self.run_floor.load(Ordering::SeqCst));
+        standing.map_or(Timestamp::ZERO, |run| run.ts()).max(gone)
     }
 }

@@ -1,15 +1,14 @@
-//! Ordered reads of an overlay, both ways, at a timestamp.
+//! Ordered reads of an overlay, both ways.
 //!
 //! Chains and runs are merged; of equal keys the newest version counts. A scan lives under one
 //! epoch guard and so within one poll: to go on later, start a new one behind the last key.
 
 use crate::chain::Chain;
 use crate::index::Index;
-use crate::overlay::{Entry, Overlay};
+use crate::overlay::{Entry, Overlay, View};
 use crate::run::SortedRun;
 use bytes::Bytes;
 use crossbeam_epoch::Guard;
-use heddle_base::Timestamp;
 use std::borrow::Cow;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -23,12 +22,12 @@ pub enum Direction {
     Backward,
 }
 
-/// Keys with their newest versions at or before a timestamp, tombstones included.
+/// Keys with the versions of them that a reader sees, tombstones included.
 #[derive(Debug)]
 pub struct Scan<'g, 'b> {
     overlay: &'g Overlay,
     guard: &'g Guard,
-    ts: Timestamp,
+    view: View,
     direction: Direction,
     /// Where it ends: the bound on the far side.
     far: Bound<&'b [u8]>,
@@ -49,7 +48,7 @@ impl Overlay {
         lower: Bound<&'b [u8]>,
         upper: Bound<&'b [u8]>,
         direction: Direction,
-        ts: Timestamp,
+        view: View,
         guard: &'g Guard,
     ) -> Scan<'g, 'b> {
         let (near, far) = match direction {
@@ -60,10 +59,10 @@ impl Overlay {
         let runs = self
             .runs(guard)
             .iter()
-            .filter(|run| run.ts() <= ts)
+            .filter(|run| view.covers(run.ts()))
             .map(|run| RunScan { run, next: step_run(&**run, near, direction) })
             .collect();
-        Scan { overlay: self, guard, ts, direction, far, chain, runs }
+        Scan { overlay: self, guard, view, direction, far, chain, runs }
     }
 }
 
@@ -129,7 +128,7 @@ impl<'g> Scan<'g, '_> {
                 self.chain = None;
                 break;
             }
-            if let Some((ts, version)) = chain.visible(self.ts, self.guard) {
+            if let Some((ts, version)) = chain.visible(self.view, self.guard) {
                 let value = version.value().map(Cow::Borrowed);
                 return Some(Entry { key: Cow::Borrowed(chain.key()), ts, value });
             }

@@ -72,7 +72,7 @@ impl Store {
 
     /// One bounded step of collection, going on where the last one stopped, at most once around.
     pub fn collect(&self, input: GcInput<'_>) -> GcStats {
-        let needs = Needs::survey(input.base_ts, input.registry);
+        let needs = Needs::survey(&input);
         let (order, count) = self.order();
         let mut stats = GcStats::default();
         let mut resume = None;
@@ -88,7 +88,7 @@ impl Store {
                 break;
             }
         }
-        debug_assert!(stats.finished <= count, "a step goes around once");
+        debug_assert!(stats.finished <= count, "a step goes around at most once");
         self.trees.lock().resume = resume;
         stats
     }

@@ -54,9 +54,11 @@ impl Overlay {
                 }
             }
         }
-        self.runs(guard).iter().any(|run| {
+        let in_a_run = self.runs(guard).iter().any(|run| {
             run.ts() > since && me.is_none_or(|me| run.ts() < me) && run.get(key).is_some()
-        })
+        });
+        // After the look: a run that was missed had raised the floor first.
+        in_a_run || self.run_floor.load(Ordering::SeqCst) > since.get()
     }
 
     /// Whether anything between two bounds changed after the snapshot `since`, before `me`.
@@ -118,9 +120,11 @@ enum Verdict {
     Unknown,
 }
 
-/// What a chain's newest version before `me` says.
+/// What a chain's newest version before `me` says, and what was dropped from the chain: of two
+/// versions the newer may go first, when only an old snapshot still needs the older one.
 fn verdict(chain: &Chain, since: Timestamp, me: Option<Timestamp>, guard: &Guard) -> Verdict {
     let before_me = |ts: Timestamp| me.is_none_or(|me| ts < me);
+    let mut known = false;
     for version in chain.versions(guard) {
         match outcome(version) {
             // A pending one that has not begun to draw comes after me; so do larger tickets.
@@ -128,12 +132,21 @@ fn verdict(chain: &Chain, since: Timestamp, me: Option<Timestamp>, guard: &Guard
             Status::Drawing => return Verdict::Changed,
             Status::Drawn(ts) if before_me(ts) => return Verdict::Changed,
             Status::Committed(ts) if before_me(ts) => {
-                return if ts > since { Verdict::Changed } else { Verdict::Same };
+                if ts > since {
+                    return Verdict::Changed;
+                }
+                known = true;
+                break;
             }
             Status::Drawn(_) | Status::Committed(_) => {}
         }
     }
-    if chain.floor() > since { Verdict::Changed } else { Verdict::Unknown }
+    // After the walk: what the walk did not meet any more had raised the floor (C3).
+    match chain.floor() {
+        floor if floor > since => Verdict::Changed,
+        floor if known || floor > Timestamp::ZERO => Verdict::Same,
+        _ => Verdict::Unknown,
+    }
 }
 
 /// A version's status, with a few more looks at one that is just being drawn.
