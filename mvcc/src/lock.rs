@@ -171,12 +171,30 @@ impl Overlay {
         Turn { overlay: self, key, id }
     }
 
+    /// As [`Overlay::queue`], for an owner that can't borrow the overlay: it keeps the number and
+    /// gives it to [`Overlay::end_turn`]. `None`: there is no chain to queue on.
+    ///
+    /// # Cancel safety
+    /// As [`Overlay::queue`].
+    pub async fn queue_detached(&self, key: &[u8]) -> Option<TurnId> {
+        Wait { overlay: self, key, line: Line::Turn, place: None }.await.map(TurnId)
+    }
+
+    /// Ends a turn that [`Overlay::queue_detached`] gave.
+    pub fn end_turn(&self, key: &[u8], turn: TurnId) {
+        drop(Turn { overlay: self, key, id: Some(turn.0) });
+    }
+
     /// The lock that was granted in line: the chain can't have gone.
     fn adopt(&self, key: &[u8], _granted: u64) -> Option<LockedChain<'_>> {
         let guard = crossbeam_epoch::pin();
         self.index.get(key, &guard).map(|chain| LockedChain::new(self, chain))
     }
 }
+
+/// A [`Turn`] by number: not Copy, since it is to be ended once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TurnId(u64);
 
 /// The right to try next, among those who queued on a chain.
 #[derive(Debug)]

@@ -115,11 +115,11 @@ impl Registry {
         base_ts: Timestamp,
         generation: Generation,
     ) -> Result<Slot<'_>, Stale> {
-        let line = self.claim().ok_or(Stale::Full)?;
+        let slot = self.claim().ok_or(Stale::Full)?;
+        let line = slot.line;
         line.base_ts.store(base_ts.get(), Ordering::Relaxed);
         line.generation.store(generation.get(), Ordering::Relaxed);
         line.ts.store(ts.get().min(CLAIMED - 1), Ordering::SeqCst);
-        let slot = Slot { line };
         fence(Ordering::SeqCst);
         let floor = Timestamp(self.floor.load(Ordering::SeqCst));
         let horizon = Timestamp(self.horizon.load(Ordering::SeqCst));
@@ -127,6 +127,29 @@ impl Registry {
             () if base_ts < floor => Err(Stale::Base { floor }),
             () if ts < horizon => Err(Stale::Old { horizon }),
             () => Ok(slot),
+        }
+    }
+
+    /// As [`Registry::register`], for an owner that can't borrow the registry: it keeps the number
+    /// and gives it to [`Registry::release`].
+    ///
+    /// # Errors
+    /// As [`Registry::register`].
+    pub fn register_detached(
+        &self,
+        ts: Timestamp,
+        base_ts: Timestamp,
+        generation: Generation,
+    ) -> Result<SlotId, Stale> {
+        let slot = self.register(ts, base_ts, generation)?;
+        let slot = std::mem::ManuallyDrop::new(slot);
+        Ok(SlotId { ..slot.id })
+    }
+
+    /// Ends a snapshot that was registered by [`Registry::register_detached`].
+    pub fn release(&self, slot: SlotId) {
+        if let Some(line) = self.block(slot.block).and_then(|block| block.get(slot.line)) {
+            drop(Slot { line, id: SlotId { ..slot } });
         }
     }
 
@@ -164,19 +187,20 @@ impl Registry {
         registered
     }
 
-    fn claim(&self) -> Option<&Line> {
+    fn claim(&self) -> Option<Slot<'_>> {
         let start = preferred(&self.hint);
         for at in 0..BLOCKS {
             let block = self.block_or_grow(at);
             for step in 0..block.len() {
-                let line = &block[(start + step) % block.len()];
+                let place = (start + step) % block.len();
+                let line = &block[place];
                 if line.ts.load(Ordering::Relaxed) == FREE
                     && line
                         .ts
                         .compare_exchange(FREE, CLAIMED, Ordering::SeqCst, Ordering::Relaxed)
                         .is_ok()
                 {
-                    return Some(line);
+                    return Some(Slot { line, id: SlotId { block: at, line: place } });
                 }
             }
         }
@@ -239,10 +263,18 @@ impl Drop for Registry {
     }
 }
 
+/// A registered snapshot by number: not Copy, since it is to be released once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SlotId {
+    block: usize,
+    line: usize,
+}
+
 /// A registered snapshot; ends when dropped.
 #[derive(Debug)]
 pub struct Slot<'a> {
     line: &'a Line,
+    id: SlotId,
 }
 
 impl Slot<'_> {
