@@ -56,6 +56,17 @@ pub enum Error {
     /// There is a page writer already, or its backfill is unfinished.
     #[error("another page writer or an unfinished backfill holds the file")]
     WriterActive,
+    /// A merge was given changes that its tree can't take: an error of the caller's.
+    #[error("changes to the tree with root page {root} are no merge's: {reason}")]
+    BadChange {
+        /// The tree's root.
+        root: PageNo,
+        /// What is wrong with them.
+        reason: &'static str,
+    },
+    /// The file has as many pages as the format allows.
+    #[error("the database has as many pages as its format allows")]
+    Full,
     /// A sync failed earlier: what is on disk is unknown until the file is opened again.
     #[error("an earlier sync failed: no checkpoint until the database is opened again")]
     Poisoned,

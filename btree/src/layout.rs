@@ -276,6 +276,11 @@ impl<'a> PageView<'a> {
         Ok(child)
     }
 
+    /// Where an interior page has its right child.
+    pub(crate) fn right_child_offset(&self) -> usize {
+        usize::from(self.header.start) + 8
+    }
+
     /// Where cell `index` begins.
     ///
     /// # Errors
@@ -366,6 +371,19 @@ impl<'a> PageView<'a> {
             offset,
             size: (end - offset).max(4),
         })
+    }
+
+    /// The bytes of cell `index`, without those that only pad it to four.
+    ///
+    /// # Errors
+    /// `Corrupt` if any of it leaves the page.
+    pub fn cell_bytes(&self, index: usize) -> Result<&'a [u8], Corrupt> {
+        let at = self.cell_offset(index)?;
+        let end = match self.kind() {
+            PageKind::TableInterior => at + 4 + self.varint_at(at + 4)?.1,
+            _ => self.payload_at(at)?.1,
+        };
+        self.data.get(at..end).ok_or_else(|| self.header.corrupt("a cell runs over the page's end"))
     }
 
     /// The payload of the cell at `at`, and where the cell ends.

@@ -7,24 +7,37 @@
 //! - [`pages`]: what a reader of trees needs of whoever holds the pages;
 //! - [`tree`], [`cursor`]: reads by key, seeks, and scans both ways.
 //!
+//! Writing:
+//! - [`changes`], [`merge`]: sorted changes into a tree, in one pass over the leaves they touch;
+//! - [`roots`]: trees made, emptied and dropped;
+//! - [`compact`]: what `auto_vacuum` does with free pages.
+//!
 //! Pages, from the file up:
 //! - [`header`], [`page`]: the first 100 bytes, and images of pages;
 //! - [`sqlite_wal`]: SQLite's `-wal` file, read and written;
 //! - [`pager`], [`page_writer`]: the open file, its snapshots, and the one writer of new states.
 
+pub mod changes;
 pub mod collation;
+pub mod compact;
 pub mod cursor;
 mod descent;
 pub mod error;
 pub mod header;
 pub mod key;
 pub mod layout;
+mod level;
+pub mod merge;
 pub mod overflow;
 pub mod page;
 pub mod page_writer;
 pub mod pager;
 pub mod pages;
+mod ptrmap;
 pub mod record;
+mod relocate;
+pub mod roots;
+mod space;
 pub mod sqlite_wal;
 pub mod text;
 pub mod tree;

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 #![allow(clippy::expect_used, reason = "a test that can't be set up fails")]
 
+pub mod draft;
 pub mod image;
 
 use std::future::Future;
