@@ -8,7 +8,7 @@
 //! record  = version(1) kind(1) body
 //! commit  = item*                                  kind 1
 //! item    = flags(1) [tree] [name | key [value] [old]]
-//! control = tag(1) fields                          kind 2
+//! control = tag(1) write_version(1) cut counter previous next_tree count (tree root)*   kind 2
 //! ```
 //! Numbers are LEB128; a byte string is its length and its bytes. The flags of an item are the
 //! bits `PUT`, `OLD`, `OLD_PRESENT`, `TREE` (a tree number follows; else the tree of the item
@@ -284,87 +284,68 @@ impl<'a> Iterator for Items<'a> {
 }
 
 /// A control record: the checkpointer's notes to recovery (DESIGN section 7).
+///
+/// Each says everything: what was said before may lie in segments that are recycled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Control {
-    /// First in every log: which state of the file the commits that follow build on.
-    Begin {
-        /// The change counter of that state.
-        counter: u32,
-        /// The write version (byte 18) that a clean close puts back.
-        write_version: u8,
-        /// The next tree to be created gets this number.
-        next_tree: TreeId,
-        /// Every tree of that state, and where its root is. Ascending.
-        trees: Vec<(TreeId, PageNo)>,
-    },
-    /// A checkpoint is about to write frames.
-    Intent {
-        /// It holds exactly the commits up to here.
-        cut: Timestamp,
-        /// The change counter that it gives to page 1.
-        counter: u32,
-        /// The next tree to be created gets this number.
-        next_tree: TreeId,
-        /// Every tree that it holds, and where its root will be. Ascending.
-        trees: Vec<(TreeId, PageNo)>,
-    },
-    /// That checkpoint is in `-wal`, synced.
-    Done {
-        /// The cut of its intent.
-        cut: Timestamp,
-        /// The counter of its intent.
-        counter: u32,
-    },
+pub struct Control {
+    /// What is known of the state.
+    pub stage: Stage,
+    /// The state holds exactly the commits up to here.
+    pub cut: Timestamp,
+    /// The change counter in its page 1, by which it is known again.
+    pub counter: u32,
+    /// The change counter of the state before it.
+    pub previous: u32,
+    /// The write version (byte 18) that a clean close puts back.
+    pub write_version: u8,
+    /// The next tree to be created gets this number.
+    pub next_tree: TreeId,
+    /// Every tree of the state, and where its root is. Ascending.
+    pub trees: Vec<(TreeId, PageNo)>,
+}
+
+/// How far a state of the file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It is what the log begins with.
+    Begin,
+    /// A checkpoint is about to write the commit frame of this state.
+    Intent,
+    /// The state is in `-wal`, synced.
+    Done,
 }
 
 impl Control {
     /// The whole record.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION, KIND_CONTROL];
-        match self {
-            Control::Begin { counter, write_version, next_tree, trees } => {
-                out.push(CONTROL_BEGIN);
-                out.push(*write_version);
-                varint::write(&mut out, u64::from(*counter));
-                write_trees(&mut out, *next_tree, trees);
-            }
-            Control::Intent { cut, counter, next_tree, trees } => {
-                out.push(CONTROL_INTENT);
-                varint::write(&mut out, cut.get());
-                varint::write(&mut out, u64::from(*counter));
-                write_trees(&mut out, *next_tree, trees);
-            }
-            Control::Done { cut, counter } => {
-                out.push(CONTROL_DONE);
-                varint::write(&mut out, cut.get());
-                varint::write(&mut out, u64::from(*counter));
-            }
-        }
+        let tag = match self.stage {
+            Stage::Begin => CONTROL_BEGIN,
+            Stage::Intent => CONTROL_INTENT,
+            Stage::Done => CONTROL_DONE,
+        };
+        let mut out = vec![VERSION, KIND_CONTROL, tag, self.write_version];
+        varint::write(&mut out, self.cut.get());
+        varint::write(&mut out, u64::from(self.counter));
+        varint::write(&mut out, u64::from(self.previous));
+        write_trees(&mut out, self.next_tree, &self.trees);
         out
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Control, DecodeError> {
         let unknown = reader.error("unknown control");
-        let control = match reader.byte()? {
-            CONTROL_BEGIN => {
-                let write_version = reader.byte()?;
-                let counter = reader.number32()?;
-                let (next_tree, trees) = read_trees(reader)?;
-                Control::Begin { counter, write_version, next_tree, trees }
-            }
-            CONTROL_INTENT => {
-                let cut = Timestamp(reader.number()?);
-                let counter = reader.number32()?;
-                let (next_tree, trees) = read_trees(reader)?;
-                Control::Intent { cut, counter, next_tree, trees }
-            }
-            CONTROL_DONE => {
-                Control::Done { cut: Timestamp(reader.number()?), counter: reader.number32()? }
-            }
+        let stage = match reader.byte()? {
+            CONTROL_BEGIN => Stage::Begin,
+            CONTROL_INTENT => Stage::Intent,
+            CONTROL_DONE => Stage::Done,
             _ => return Err(unknown),
         };
+        let write_version = reader.byte()?;
+        let cut = Timestamp(reader.number()?);
+        let counter = reader.number32()?;
+        let previous = reader.number32()?;
+        let (next_tree, trees) = read_trees(reader)?;
         reader.end()?;
-        Ok(control)
+        Ok(Control { stage, cut, counter, previous, write_version, next_tree, trees })
     }
 }
 

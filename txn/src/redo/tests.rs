@@ -51,8 +51,16 @@ fn golden_bytes() {
         2, 0, 0,
     ];
     assert_eq!(out, golden);
-    let done = Control::Done { cut: Timestamp(200), counter: 5 };
-    assert_eq!(done.encode(), [1, 2, 3, 0xc8, 1, 5]);
+    let done = Control {
+        stage: Stage::Done,
+        cut: Timestamp(200),
+        counter: 5,
+        previous: 4,
+        write_version: 2,
+        next_tree: TreeId(3),
+        trees: vec![(TreeId(1), PageNo(1)), (TreeId(2), PageNo(9))],
+    };
+    assert_eq!(done.encode(), [1, 2, 3, 2, 0xc8, 1, 5, 4, 3, 2, 1, 1, 2, 9]);
 }
 
 #[test]
@@ -67,8 +75,8 @@ fn r1_disorder_is_refused() {
         (&[2, 1], "unknown version"),
         (&[1, 3], "unknown kind"),
         (&[1, 2, 9], "unknown control"),
-        (&[1, 2, 3, 1, 1, 0], "bytes after the end"),
-        (&[1, 2, 2, 1, 1, 9, 0xff, 0xff, 0xff, 0x7f], "more trees than bytes"),
+        (&[1, 2, 3, 1, 1, 1, 1, 1, 0, 0], "bytes after the end"),
+        (&[1, 2, 2, 1, 1, 1, 1, 9, 0xff, 0xff, 0xff, 0x7f], "more trees than bytes"),
         (&[1], "ends early"),
     ] {
         assert_eq!(items(bad).map_err(|error| error.reason), Err(reason), "{bad:?}");
@@ -82,16 +90,14 @@ fn model() -> impl Strategy<Value = Model> {
 }
 
 fn control() -> impl Strategy<Value = Control> {
-    (any::<u64>(), any::<u32>(), btree_map(0u32..1000, any::<u32>(), 0..20), 0u8..3).prop_map(
-        |(cut, counter, trees, kind)| {
+    let stage = prop_oneof![Just(Stage::Begin), Just(Stage::Intent), Just(Stage::Done)];
+    let numbers = (any::<u64>(), any::<u32>(), any::<u32>(), any::<u8>());
+    (numbers, btree_map(0u32..1000, any::<u32>(), 0..20), stage).prop_map(
+        |((cut, counter, previous, write_version), trees, stage)| {
             let trees =
                 trees.into_iter().map(|(tree, root)| (TreeId(tree), PageNo(root))).collect();
             let (cut, next_tree) = (Timestamp(cut), TreeId(1000));
-            match kind {
-                0 => Control::Begin { counter, write_version: 2, next_tree, trees },
-                1 => Control::Intent { cut, counter, next_tree, trees },
-                _ => Control::Done { cut, counter },
-            }
+            Control { stage, cut, counter, previous, write_version, next_tree, trees }
         },
     )
 }
