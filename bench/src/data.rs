@@ -98,3 +98,32 @@ impl Clone for Dice {
         Dice::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zipf_draws_stay_in_range_and_crowd_on_few_keys() {
+        const KEYS: i64 = 100_000;
+        const DRAWS: usize = 100_000;
+        let (zipf, mut rng) = (Zipf::new(KEYS, 0.99), Rng::with_seed(1));
+        let mut drawn = std::collections::HashMap::new();
+        for _ in 0..DRAWS {
+            let key = zipf.draw(&mut rng);
+            assert!((1..=KEYS).contains(&key), "{key}");
+            *drawn.entry(key).or_insert(0) += 1;
+        }
+        // The most popular of n keys has a share of 1 / zeta(n), here about 1 in 12.8.
+        let most = drawn.values().copied().max().unwrap_or(0);
+        assert!((6_500..9_500).contains(&most), "{most}");
+    }
+
+    #[test]
+    fn fresh_keys_follow_the_loaded_ones() {
+        let mut rng = Rng::with_seed(1);
+        let last = loaded(3).last().map(|row| row.id);
+        assert_eq!(last, Some(3));
+        assert_eq!(Keys::after(3).row(&mut rng).id, 4);
+    }
+}

@@ -177,3 +177,40 @@ impl Result {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(better: Better, headlines: &[(&'static str, &[f64])]) -> Result {
+        let mut result =
+            Result::new(Case { workload: "w", setting: "s".to_owned(), unit: "u", better });
+        for (peer, runs) in headlines {
+            for headline in *runs {
+                result.add(peer, Sample { headline: *headline, figures: vec![] });
+            }
+        }
+        result
+    }
+
+    #[test]
+    fn peers_are_compared_by_medians_with_the_better_sqlite_and_the_best_peer() {
+        let peers: [(&str, &[f64]); 4] = [
+            ("sqlite", &[1.0, 100.0, 2.0]),
+            ("sqlite-queue", &[4.0]),
+            ("redb", &[8.0]),
+            ("heddle", &[16.0]),
+        ];
+        let json = result(Better::Higher, &peers).json();
+        assert_eq!(json["peers"][0]["headline"], 2.0);
+        assert_eq!(json["peers"][3]["ratio_to_sqlite"], 4.0);
+        assert_eq!(json["peers"][3]["ratio_to_best_peer"], 2.0);
+    }
+
+    #[test]
+    fn a_ratio_above_one_is_better_where_lower_is_better_too() {
+        let peers: [(&str, &[f64]); 2] = [("sqlite", &[30.0]), ("heddle", &[10.0])];
+        let json = result(Better::Lower, &peers).json();
+        assert_eq!(json["peers"][1]["ratio_to_sqlite"], 3.0);
+    }
+}
