@@ -157,7 +157,8 @@ impl Overlay {
                 stats.chains += 1;
                 stats.freed += chain.bytes();
                 self.memory.sub(address, chain.bytes());
-                self.index.remove(chain, guard);
+                self.unlink(chain, self.evicted.hash(chain.key()), guard);
+                Index::release(chain, guard);
                 return;
             }
         }

@@ -7,7 +7,7 @@
 //! # Invariants
 //! - I1: a link whose tag is 1 is frozen: its chain is being removed from that level.
 //! - I2: on each level keys rise; among equal keys at most one chain is not frozen.
-//! - I3: after [`Index::remove`] has searched past its key on every level, the chain is reachable
+//! - I3: after [`Index::unlink`] has searched past its key on every level, the chain is reachable
 //!   from none. An equal, newer chain may stand *before* it on an upper level, so that search goes
 //!   past equal keys.
 //! - I4: a chain that was linked before a walk began is not missed by it: a walk descends only
@@ -140,15 +140,6 @@ impl Index {
         self.walk(guard, |_| true).0
     }
 
-    /// The chain of a key.
-    #[inline]
-    pub(crate) fn get<'g>(&'g self, key: &[u8], guard: &'g Guard) -> Option<&'g Chain> {
-        let probe = Probe::new(key);
-        self.walk(guard, |chain| chain.compare(&probe) == Order::Less)
-            .1
-            .filter(|chain| chain.compare(&probe) == Order::Equal)
-    }
-
     /// Finds a key's place on every level, unlinking frozen chains on the way.
     fn search<'g>(
         &'g self,
@@ -256,8 +247,7 @@ impl Index {
         Found::Created(created)
     }
 
-    /// Freezes a dead chain on every level, top down, and unlinks it. Idempotent: a locker that
-    /// meets a dead chain helps. Only the collector that marked it dead frees it.
+    /// Freezes a dead chain on every level, top down, and unlinks it. Idempotent.
     pub(crate) fn unlink(&self, chain: &Chain, guard: &Guard) {
         for level in (0..chain.height()).rev() {
             chain.link(level).fetch_or(FROZEN, Ordering::AcqRel, guard);
@@ -265,9 +255,8 @@ impl Index {
         self.search(&Probe::new(chain.key()), MAX_HEIGHT, true, guard);
     }
 
-    /// Unlinks a chain that the caller marked dead, and frees it when nobody can see it any more.
-    pub(crate) fn remove(&self, chain: &Chain, guard: &Guard) {
-        self.unlink(chain, guard);
+    /// Frees a chain that the caller marked dead and unlinked, once nobody can see it any more.
+    pub(crate) fn release(chain: &Chain, guard: &Guard) {
         let chain = Shared::from(std::ptr::from_ref(chain));
         // SAFETY: unreachable on every level (I3); the caller alone marked it dead, so it is freed
         // once. The pointer stems from the `Owned` of `find_or_insert`.

@@ -5,7 +5,8 @@
 //! nobody can read any more; a [`Registry`] says who can still read what.
 //!
 //! - [`status`]: the one word per transaction by which all its versions become visible at once.
-//! - `chain`: a key, its lock word, its versions: a node of `index`, the lock-free skiplist.
+//! - `chain`: a key, its lock word, its versions: a node of `index`, the lock-free skiplist, and an
+//!   entry of `directory`, the hash map for points.
 //! - [`overlay`]: reads; [`lock`]: writes; [`validate`]: what changed since a snapshot.
 //! - [`registry`], `evicted`, [`collect`]: what may be dropped, and what is remembered of it.
 //! - [`run`]: sorted runs of transactions larger than memory; [`drain`]: what a checkpoint takes.
@@ -24,6 +25,8 @@
 mod chain;
 #[allow(unsafe_code)]
 pub mod collect;
+#[allow(unsafe_code)]
+mod directory;
 pub mod drain;
 mod evicted;
 #[allow(unsafe_code)]

@@ -119,8 +119,13 @@ impl Overlay {
         let hash = self.evicted.hash(key);
         let mut spins = SPINS;
         loop {
-            let chain = match self.index.find_or_insert(key, hash, &guard) {
+            let found = match self.directory.get(key, hash, &guard) {
+                Some(chain) => Found::Existing(chain),
+                None => self.index.find_or_insert(key, hash, &guard),
+            };
+            let chain = match found {
                 Found::Created(chain) => {
+                    self.directory.insert(chain, hash);
                     self.memory.add(std::ptr::from_ref(chain).addr(), chain.bytes());
                     return Ok(LockedChain::new(self, chain));
                 }
@@ -130,7 +135,7 @@ impl Overlay {
                 match chain.try_lock() {
                     Ok(()) => return Ok(LockedChain::new(self, chain)),
                     Err(word) if word & DEAD != 0 => {
-                        self.index.unlink(chain, &guard);
+                        self.unlink(chain, hash, &guard);
                         break;
                     }
                     Err(_) if spins == 0 => return Err(Contended),
@@ -188,7 +193,7 @@ impl Overlay {
     /// The lock that was granted in line: the chain can't have gone.
     fn adopt(&self, key: &[u8], _granted: u64) -> Option<LockedChain<'_>> {
         let guard = crossbeam_epoch::pin();
-        self.index.get(key, &guard).map(|chain| LockedChain::new(self, chain))
+        self.find(key, &guard).map(|chain| LockedChain::new(self, chain))
     }
 }
 
@@ -208,7 +213,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let Some(id) = self.id else { return };
         let guard = crossbeam_epoch::pin();
-        if let Some(chain) = self.overlay.index.get(self.key, &guard) {
+        if let Some(chain) = self.overlay.find(self.key, &guard) {
             self.overlay.queues.end_turn(chain, id);
         }
     }
@@ -238,7 +243,7 @@ impl Future for Wait<'_> {
             };
         }
         let guard = crossbeam_epoch::pin();
-        let Some(chain) = this.overlay.index.get(this.key, &guard) else {
+        let Some(chain) = this.overlay.find(this.key, &guard) else {
             return Poll::Ready(None);
         };
         match this.overlay.queues.ask(chain, this.line, context.waker()) {
@@ -256,7 +261,7 @@ impl Drop for Wait<'_> {
     fn drop(&mut self) {
         let Some(place) = self.place.take() else { return };
         let guard = crossbeam_epoch::pin();
-        let Some(chain) = self.overlay.index.get(self.key, &guard) else { return };
+        let Some(chain) = self.overlay.find(self.key, &guard) else { return };
         if self.overlay.queues.leave(chain, &place, self.line) {
             match self.line {
                 Line::Lock => self.overlay.queues.unlock(chain),

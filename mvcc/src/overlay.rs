@@ -3,6 +3,8 @@
 //! A reader needs an epoch guard and a snapshot's timestamp, takes no lock and counts no
 //! reference. What it does not find here stands in the B-tree at the snapshot's base.
 
+use crate::chain::Chain;
+use crate::directory::Directory;
 use crate::evicted::Evicted;
 use crate::index::Index;
 use crate::queue::Queues;
@@ -21,6 +23,7 @@ use std::borrow::Cow;
 pub struct Overlay {
     tree: TreeId,
     pub(crate) index: Index,
+    pub(crate) directory: Directory,
     pub(crate) runs: Atomic<Runs>,
     pub(crate) runs_lock: Mutex<()>,
     pub(crate) evicted: Evicted,
@@ -86,6 +89,7 @@ impl Overlay {
         Self {
             tree,
             index: Index::new(),
+            directory: Directory::new(),
             runs: Atomic::null(),
             runs_lock: Mutex::new(()),
             evicted,
@@ -121,7 +125,7 @@ impl Overlay {
         if self.is_empty(guard) {
             return Lookup::Missing;
         }
-        let found = self.index.get(key, guard).and_then(|chain| chain.visible(view, guard));
+        let found = self.find(key, guard).and_then(|chain| chain.visible(view, guard));
         let floor = found.map_or(Timestamp::ZERO, |(at, _)| at);
         for run in self.runs(guard).iter().filter(|run| view.covers(run.ts())) {
             if run.ts() < floor {
@@ -138,6 +142,19 @@ impl Overlay {
             Some(None) => Lookup::Tombstone,
             Some(Some(value)) => Lookup::Put(Cow::Borrowed(value)),
         }
+    }
+
+    /// The chain of a key.
+    #[inline]
+    pub(crate) fn find<'g>(&'g self, key: &[u8], guard: &'g Guard) -> Option<&'g Chain> {
+        self.directory.get(key, self.evicted.hash(key), guard)
+    }
+
+    /// Takes a dead chain out of directory and index. Idempotent: a locker that meets a dead chain
+    /// helps.
+    pub(crate) fn unlink(&self, chain: &Chain, hash: u64, guard: &Guard) {
+        self.directory.remove(chain, hash);
+        self.index.unlink(chain, guard);
     }
 
     /// No chain of this key that went had a commit newer than this.

@@ -45,7 +45,7 @@ impl Overlay {
         if self.untouched(since) {
             return false;
         }
-        match self.index.get(key, guard).map(|chain| verdict(chain, since, me, guard)) {
+        match self.find(key, guard).map(|chain| verdict(chain, since, me, guard)) {
             Some(Verdict::Changed) => return true,
             Some(Verdict::Same) => {}
             Some(Verdict::Unknown) | None => {

@@ -197,10 +197,13 @@ fn collection_keeps_exactly_what_snapshots_can_read() {
     }
 }
 
+/// A timestamp and a value, or a tombstone.
+type Version = (u64, Option<Vec<u8>>);
+
 struct History {
     world: World,
     /// All versions ever, per key.
-    versions: BTreeMap<u8, Vec<(u64, Option<Vec<u8>>)>>,
+    versions: BTreeMap<u8, Vec<Version>>,
     now: u64,
     base: u64,
     horizon: u64,

@@ -1,5 +1,5 @@
 //! What the tests of the version store share: one-line commits, lookups and collections.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::expect_used)]
 
 use bytes::Bytes;
 use heddle_base::{Generation, Timestamp, TreeId};
