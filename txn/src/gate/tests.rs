@@ -1,4 +1,5 @@
 //! Gates by hand: order, cancellation, time-out, and threads in a crowd.
+#![allow(clippy::panic, clippy::disallowed_methods, reason = "a test, and threads for it")]
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
