@@ -281,6 +281,16 @@ impl<'a> PageView<'a> {
         usize::from(self.header.start) + 8
     }
 
+    /// Bytes of the page that are in use.
+    pub(crate) fn usable(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Where the cell pointers end.
+    pub(crate) fn end_of_pointers(&self) -> usize {
+        self.header.pointers() + 2 * self.cell_count()
+    }
+
     /// Where cell `index` begins.
     ///
     /// # Errors

@@ -10,7 +10,8 @@
 //! Writing:
 //! - [`changes`], [`merge`]: sorted changes into a tree, in one pass over the leaves they touch;
 //! - [`roots`]: trees made, emptied and dropped;
-//! - [`compact`]: what `auto_vacuum` does with free pages.
+//! - [`compact`]: what `auto_vacuum` does with free pages;
+//! - [`check`]: whether all of it is sound.
 //!
 //! Pages, from the file up:
 //! - [`header`], [`page`]: the first 100 bytes, and images of pages;
@@ -18,6 +19,7 @@
 //! - [`pager`], [`page_writer`]: the open file, its snapshots, and the one writer of new states.
 
 pub mod changes;
+pub mod check;
 pub mod collation;
 pub mod compact;
 pub mod cursor;
