@@ -190,10 +190,17 @@ impl Overlay {
         drop(Turn { overlay: self, key, id: Some(turn.0) });
     }
 
+    /// A key's chain, also one that its creator has not entered in the directory yet: whoever found
+    /// it locked would otherwise look for it in vain, again and again.
+    fn find_to_wait<'g>(&'g self, key: &[u8], guard: &'g Guard) -> Option<&'g Chain> {
+        self.find(key, guard)
+            .or_else(|| self.index.lower(key, true, guard).filter(|chain| chain.key() == key))
+    }
+
     /// The lock that was granted in line: the chain can't have gone.
     fn adopt(&self, key: &[u8], _granted: u64) -> Option<LockedChain<'_>> {
         let guard = crossbeam_epoch::pin();
-        self.find(key, &guard).map(|chain| LockedChain::new(self, chain))
+        self.find_to_wait(key, &guard).map(|chain| LockedChain::new(self, chain))
     }
 }
 
@@ -213,7 +220,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let Some(id) = self.id else { return };
         let guard = crossbeam_epoch::pin();
-        if let Some(chain) = self.overlay.find(self.key, &guard) {
+        if let Some(chain) = self.overlay.find_to_wait(self.key, &guard) {
             self.overlay.queues.end_turn(chain, id);
         }
     }
@@ -243,7 +250,7 @@ impl Future for Wait<'_> {
             };
         }
         let guard = crossbeam_epoch::pin();
-        let Some(chain) = this.overlay.find(this.key, &guard) else {
+        let Some(chain) = this.overlay.find_to_wait(this.key, &guard) else {
             return Poll::Ready(None);
         };
         match this.overlay.queues.ask(chain, this.line, context.waker()) {
@@ -261,7 +268,7 @@ impl Drop for Wait<'_> {
     fn drop(&mut self) {
         let Some(place) = self.place.take() else { return };
         let guard = crossbeam_epoch::pin();
-        let Some(chain) = self.overlay.find(self.key, &guard) else { return };
+        let Some(chain) = self.overlay.find_to_wait(self.key, &guard) else { return };
         if self.overlay.queues.leave(chain, &place, self.line) {
             match self.line {
                 Line::Lock => self.overlay.queues.unlock(chain),

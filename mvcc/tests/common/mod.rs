@@ -74,7 +74,13 @@ impl World {
 /// Commits one write at `ts`, through all the steps of a committer.
 pub(crate) fn commit(overlay: &Overlay, ts: u64, key: &[u8], value: Option<&[u8]>) {
     let status = TxnStatus::new();
-    let mut chain = overlay.try_lock(key).expect("nobody holds it");
+    // The collector may hold it for a moment.
+    let mut chain = loop {
+        match overlay.try_lock(key) {
+            Ok(chain) => break chain,
+            Err(_) => std::thread::yield_now(),
+        }
+    };
     chain.link(value.map(Bytes::copy_from_slice), &status);
     status.set_drawing();
     status.set_drawn(Timestamp(ts));
