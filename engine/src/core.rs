@@ -1,0 +1,307 @@
+//! What all handles of an open database share.
+//!
+//! Made by [`crate::opening`]; used by transactions ([`crate::transaction`]), by the maintenance task
+//! ([`crate::maintenance`]) and by the handles ([`crate::database`]).
+//!
+//! # Invariants
+//! - Z1: nothing is committed before the file is fenced and the log has its first record ([`Core::ready`]).
+//! - Z2: after `closed` is set no commit begins, and the end waits for those that had begun ([`Core::enter_commit`]).
+//! - Z3: `registration` is dropped last: who waits for the file finds its locks free.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use heddle_base::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use heddle_base::sync::{Arc, Mutex};
+use heddle_base::{PageNo, RowId, Timestamp, TreeId};
+use heddle_btree::pager::Pager;
+use heddle_io::Env;
+use heddle_txn::{Manager, TreeRef};
+use heddle_wal::Log;
+
+use crate::activation::Activation;
+use crate::catalog::history::History;
+use crate::catalog::parse::{self, Definition};
+use crate::catalog::{Catalog, TableInfo};
+use crate::directory::Registration;
+use crate::metrics::Counters;
+use crate::pulse::Pulse;
+use crate::rowids::{Holder, RowIds};
+use crate::transaction::largest_rowid;
+use crate::{Durability, Error, Options, Result};
+
+/// The text of `sqlite_schema`, which no row of it says.
+const SCHEMA: &str = "CREATE TABLE sqlite_schema(type text,name text,tbl_name text,rootpage int,sql text)";
+
+/// See the module.
+pub(crate) struct Core {
+    pub(crate) env: Env,
+    pub(crate) manager: Manager,
+    pub(crate) pager: Pager,
+    pub(crate) history: History,
+    pub(crate) rowids: RowIds,
+    pub(crate) schema_table: std::sync::Arc<TableInfo>,
+    pub(crate) limits: Limits,
+    pub(crate) counters: Counters,
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) activation: Activation,
+    /// The write version that the file had, and has again after a clean close.
+    pub(crate) write_version: u8,
+    /// Whether the environment was made for this database, and ends with it.
+    pub(crate) owns_env: bool,
+    path: PathBuf,
+    next_tree: AtomicU32,
+    next_holder: AtomicU64,
+    /// The log's size at which the maintenance task is to look again.
+    next_look: AtomicU64,
+    /// New transactions wait: memory is over its limit.
+    pressed: AtomicBool,
+    /// Held by a running checkpoint.
+    pub(crate) checkpointing: AtomicBool,
+    /// Handles made by opening, not yet closed.
+    sessions: AtomicU64,
+    committing: AtomicU64,
+    closed: AtomicBool,
+    conflicts: Mutex<BTreeMap<String, u64>>,
+    _registration: Option<Registration>,
+}
+
+/// What an open database holds itself to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) read_only: bool,
+    pub(crate) durability: Durability,
+    pub(crate) memory_bytes: usize,
+    pub(crate) transaction_bytes: usize,
+    pub(crate) checkpoint_log_bytes: u64,
+    pub(crate) auto_checkpoint: bool,
+    pub(crate) busy_timeout: Duration,
+}
+
+impl Limits {
+    pub(crate) fn of(options: &Options) -> Limits {
+        Limits {
+            read_only: options.read_only,
+            durability: options.durability,
+            memory_bytes: options.memory_bytes,
+            transaction_bytes: options.transaction_bytes,
+            checkpoint_log_bytes: options.checkpoint_log_bytes,
+            auto_checkpoint: options.auto_checkpoint,
+            busy_timeout: options.busy_timeout,
+        }
+    }
+}
+
+/// What an open finds out, for [`Core::new`].
+pub(crate) struct Opened {
+    pub(crate) env: Env,
+    pub(crate) owns_env: bool,
+    pub(crate) path: PathBuf,
+    pub(crate) manager: Manager,
+    pub(crate) pager: Pager,
+    pub(crate) catalog: Catalog,
+    pub(crate) schema_table: std::sync::Arc<TableInfo>,
+    pub(crate) next_tree: TreeId,
+    pub(crate) write_version: u8,
+    pub(crate) limits: Limits,
+    pub(crate) registration: Option<Registration>,
+}
+
+impl Core {
+    pub(crate) fn new(opened: Opened) -> Core {
+        Core {
+            env: opened.env,
+            history: History::new(Timestamp::ZERO, opened.catalog),
+            manager: opened.manager,
+            pager: opened.pager,
+            rowids: RowIds::default(),
+            schema_table: opened.schema_table,
+            limits: opened.limits,
+            counters: Counters::default(),
+            pulse: Arc::new(Pulse::default()),
+            activation: Activation::default(),
+            write_version: opened.write_version,
+            owns_env: opened.owns_env,
+            path: opened.path,
+            next_tree: AtomicU32::new(opened.next_tree.get()),
+            next_holder: AtomicU64::new(0),
+            next_look: AtomicU64::new(LOOK_BYTES),
+            pressed: AtomicBool::new(false),
+            checkpointing: AtomicBool::new(false),
+            sessions: AtomicU64::new(0),
+            committing: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            conflicts: Mutex::default(),
+            _registration: opened.registration,
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn log(&self) -> &Log {
+        self.manager.log()
+    }
+
+    pub(crate) fn schema_tree(&self) -> TreeRef {
+        self.schema_table.tree.clone()
+    }
+
+    /// A number for a new tree (K2).
+    pub(crate) fn next_tree(&self) -> TreeId {
+        TreeId(self.next_tree.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The number that no tree has yet.
+    pub(crate) fn trees_end(&self) -> TreeId {
+        TreeId(self.next_tree.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn next_holder(&self) -> Holder {
+        Holder(self.next_holder.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The largest rowid of the newest committed state, durable or not.
+    pub(crate) async fn newest_rowid(&self, tree: &TreeRef) -> Result<i64> {
+        let mut newest = self.manager.peek()?;
+        largest_rowid(&mut newest, tree).await
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// # Errors
+    /// [`Error::Closed`].
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.is_closed() { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    pub(crate) fn read_only_error(&self) -> Error {
+        Error::ReadOnly {
+            path: self.path.clone(),
+            reason: "the transaction or the database is read-only".to_owned(),
+        }
+    }
+
+    /// One more handle; `false` if the database is closed already.
+    pub(crate) fn add_session(&self) -> bool {
+        self.sessions.fetch_add(1, Ordering::SeqCst);
+        !self.is_closed()
+    }
+
+    /// A handle goes; whether it was the last.
+    pub(crate) fn end_session(&self) -> bool {
+        let last = self.sessions.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last {
+            self.closed.store(true, Ordering::SeqCst);
+        }
+        last
+    }
+
+    /// A commit begins (Z2).
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub(crate) fn enter_commit(core: &Arc<Core>) -> Result<Committing> {
+        core.committing.fetch_add(1, Ordering::SeqCst);
+        let committing = Committing(Arc::clone(core));
+        // After the count, so that who sets `closed` and then reads the count sees one of us.
+        core.check_open()?;
+        Ok(committing)
+    }
+
+    pub(crate) fn has_commits_running(&self) -> bool {
+        self.committing.load(Ordering::SeqCst) > 0
+    }
+
+    /// Makes the file and the log ready for a first commit (Z1).
+    ///
+    /// # Cancel safety
+    /// Dropped, it is done in the background.
+    pub(crate) async fn ready(core: &Arc<Core>) -> Result<()> {
+        if core.log().is_active() {
+            return Ok(());
+        }
+        core.activation.run(core).await
+    }
+
+    /// Counts a transaction that ended.
+    pub(crate) fn count_end(&self, committed: bool) {
+        self.counters.ended(committed);
+    }
+
+    /// Counts what an attempt failed with.
+    pub(crate) fn count_error(&self, error: &Error) {
+        if let Error::Conflict(conflict) = error {
+            self.counters.conflicts.fetch_add(1, Ordering::Relaxed);
+            *self.conflicts.lock().entry(conflict.table.clone()).or_default() += 1;
+        }
+    }
+
+    pub(crate) fn conflicts_by_table(&self) -> Vec<(String, u64)> {
+        self.conflicts.lock().iter().map(|(table, count)| (table.clone(), *count)).collect()
+    }
+
+    /// Tells the maintenance task if the log has grown so far that it should look.
+    #[inline]
+    pub(crate) fn after_commit(&self) {
+        if self.log().log_bytes() >= self.next_look.load(Ordering::Relaxed) {
+            self.pulse.poke();
+        }
+    }
+
+    /// Says when to look again.
+    pub(crate) fn look_again_after(&self, log_bytes: u64) {
+        self.next_look.store(log_bytes.saturating_add(LOOK_BYTES), Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.pressed.load(Ordering::Relaxed)
+    }
+
+    /// Lets new transactions wait for memory, or go on.
+    pub(crate) fn press(&self, pressed: bool) {
+        self.pressed.store(pressed, Ordering::Relaxed);
+    }
+}
+
+/// Bytes of log after which the limits are looked at again.
+const LOOK_BYTES: u64 = 1 << 20;
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        self.pulse.end();
+    }
+}
+
+/// A commit that has begun; the end waits for it (Z2).
+#[derive(Debug)]
+pub(crate) struct Committing(Arc<Core>);
+
+impl Drop for Committing {
+    fn drop(&mut self) {
+        self.0.committing.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The table of tables, which exists before any catalog.
+pub(crate) fn schema_table(encoding: heddle_btree::text::Encoding) -> Result<TableInfo> {
+    match parse::parse(SCHEMA, |_| None)? {
+        Definition::Table { def, .. } => {
+            Ok(TableInfo::new(def, RowId(0), TreeId::SCHEMA, SCHEMA, encoding))
+        }
+        _ => Err(Error::definition(SCHEMA, "it is no table")),
+    }
+}
+
+/// The page of the table of tables.
+pub(crate) const SCHEMA_ROOT: PageNo = PageNo(1);

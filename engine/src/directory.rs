@@ -1,0 +1,115 @@
+//! Which database files are open in this process, by device and inode.
+//!
+//! Locks of files are between processes; this is what keeps one process from opening a file twice under two
+//! instances that know nothing of each other.
+//!
+//! # Invariants
+//! - O1: a file has at most one entry, from before it is opened until everything that had it open is gone.
+//! - O2: who finds an entry that is being made, or is ending, waits for that, holding nothing.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::sync::{LazyLock, Weak};
+use std::task::Poll;
+use std::time::Duration;
+
+use heddle_base::sync::{Arc, Mutex};
+use heddle_base::wait::WaitList;
+use heddle_io::{Env, Metadata};
+
+use crate::core::Core;
+
+static OPEN: LazyLock<Mutex<HashMap<Key, Entry>>> = LazyLock::new(Mutex::default);
+
+/// Names a file whatever it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    /// Which file system, where it is one of the process's own.
+    io: usize,
+    identity: (u64, u64),
+}
+
+impl Key {
+    pub(crate) fn new(env: &Env, found: &Metadata) -> Key {
+        let io = match env.io.name() {
+            "memory" | "simulated" => std::sync::Arc::as_ptr(&env.io).cast::<()>().addr(),
+            _ => 0,
+        };
+        Key { io, identity: found.identity }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    /// Dangling until the open succeeds.
+    core: Weak<Core>,
+    waiters: WaitList<()>,
+}
+
+/// What an open finds.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// Nothing; the entry is the caller's now.
+    Free(Registration),
+    /// The file is open.
+    Open(Arc<Core>),
+    /// It is being closed, for longer than the caller would wait.
+    Ending,
+}
+
+/// An entry, removed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Registration(Key);
+
+impl Registration {
+    /// From now on others find the open database.
+    pub(crate) fn publish(&self, core: &Arc<Core>) {
+        let mut open = OPEN.lock();
+        let Some(entry) = open.get_mut(&self.0) else { return };
+        entry.core = Arc::downgrade(core);
+        let woken = all(&mut entry.waiters);
+        drop(open);
+        woken.into_iter().for_each(std::task::Waker::wake);
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let entry = OPEN.lock().remove(&self.0);
+        if let Some(mut entry) = entry {
+            all(&mut entry.waiters).into_iter().for_each(std::task::Waker::wake);
+        }
+    }
+}
+
+fn all(waiters: &mut WaitList<()>) -> Vec<std::task::Waker> {
+    std::iter::from_fn(|| waiters.pop()).map(|(_, waker)| waker).collect()
+}
+
+/// Finds or makes the entry of a file.
+///
+/// # Cancel safety
+/// Dropping it forgets it.
+pub(crate) async fn enter(key: Key, env: &Env, patience: Duration) -> Found {
+    let mut sleep = env.runtime.sleep(patience);
+    let mut waiting = None;
+    let found = poll_fn(|cx| {
+        let mut open = OPEN.lock();
+        let Some(entry) = open.get_mut(&key) else {
+            open.insert(key, Entry::default());
+            return Poll::Ready(Found::Free(Registration(key)));
+        };
+        if let Some(core) = entry.core.upgrade()
+            && !core.is_closed()
+        {
+            return Poll::Ready(Found::Open(core));
+        }
+        match waiting {
+            Some(id) if entry.waiters.update(id, cx.waker()) => {}
+            _ => waiting = Some(entry.waiters.push((), cx.waker().clone())),
+        }
+        drop(open);
+        sleep.as_mut().poll(cx).map(|()| Found::Ending)
+    });
+    found.await
+}

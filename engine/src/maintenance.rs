@@ -1,0 +1,161 @@
+//! The task in the background: checkpoints when the log or memory is over its limit, or when asked; collection of
+//! versions; the clean end.
+//!
+//! It runs on a thread of its own and holds the database only while it works, so that a database whose
+//! handles are dropped ends.
+//!
+//! # Invariants
+//! - M1: neither readers nor committers wait for it, but where memory is over its limit, and then only those who begin.
+//! - M2: a checkpoint that failed is reported and tried again; the log is kept until one succeeds.
+//! - M3: at the clean end nothing is removed that the file does not hold.
+
+use std::time::Duration;
+
+use heddle_base::sync::Arc;
+
+use crate::checkpoint::Checkpoint;
+use crate::core::Core;
+use crate::database::CheckpointReport;
+use crate::pulse::{Pulse, Request, Work};
+use crate::{Error, Result};
+
+/// Chains that the collector looks at before others get a turn.
+const COLLECT: usize = 8 * 1024;
+/// How long a checkpoint that failed is not tried again by itself.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// Starts the task.
+pub(crate) fn start(core: &Arc<Core>) {
+    let weak = Arc::downgrade(core);
+    let pulse = Arc::clone(&core.pulse);
+    let task = async move { run(weak, &pulse).await };
+    core.env.runtime.spawn_dedicated("maintenance", Box::pin(task));
+}
+
+async fn run(weak: std::sync::Weak<Core>, pulse: &Pulse) {
+    loop {
+        let work = pulse.next().await;
+        let Some(core) = weak.upgrade() else { return };
+        match work {
+            Work::Look => look(&core).await,
+            Work::Asked(Request::Checkpoint(promise)) => promise.keep(checkpoint(&core).await),
+            Work::Asked(Request::Close(promise)) => {
+                let outcome = close(&core).await;
+                // Before the answer: who hears it may open the file at once.
+                pulse.end();
+                drop(core);
+                promise.keep(outcome);
+                return;
+            }
+            Work::Ended => return,
+        }
+    }
+}
+
+/// Brings log and memory below their limits, if they are over them.
+async fn look(core: &Arc<Core>) {
+    let limits = core.limits;
+    collect(core);
+    let over = |core: &Core| core.manager.store().memory() > limits.memory_bytes;
+    let log_full = core.log().log_bytes() >= limits.checkpoint_log_bytes;
+    // Half the limit, so that those who begin seldom have to wait.
+    let memory_low = core.manager.store().memory() > limits.memory_bytes / 2;
+    if limits.auto_checkpoint && (log_full || memory_low) {
+        core.press(over(core));
+        if checkpoint(core).await.is_err() {
+            retry_later(core);
+        }
+    }
+    core.press(over(core));
+    if over(core) {
+        // Snapshots hold what is left: look whether they have ended.
+        poke_after(core, Duration::from_millis(20));
+    }
+    core.look_again_after(core.log().log_bytes());
+}
+
+/// A checkpoint from its beginning to its end, counted.
+async fn checkpoint(core: &Arc<Core>) -> Result<CheckpointReport> {
+    let started = core.env.runtime.now();
+    let outcome = match Checkpoint::begin(core).await {
+        Ok(Some(checkpoint)) => checkpoint.run().await,
+        Ok(None) => {
+            return Ok(CheckpointReport { cut: core.manager.base().ts, changes: 0, pages: 0 });
+        }
+        Err(error) => Err(error),
+    };
+    let took = core.env.runtime.now().saturating_sub(started);
+    match &outcome {
+        Ok(report) => {
+            core.counters.checkpointed(took);
+            let (changes, pages) = (report.changes, report.pages);
+            tracing::debug!(cut = report.cut.get(), changes, pages, ?took, "checkpoint");
+            core.history.trim(core.manager.registry().oldest().unwrap_or(report.cut));
+            collect(core);
+        }
+        Err(error) => {
+            core.counters.checkpoint_failed(error);
+            let path = core.path().display();
+            tracing::warn!(%path, %error, "a checkpoint failed; the log is kept, and it is tried again");
+        }
+    }
+    outcome
+}
+
+/// Lets go of all versions that nobody needs, in bounded steps.
+fn collect(core: &Core) {
+    loop {
+        let stats = core.manager.collect(COLLECT);
+        if stats.visited < COLLECT {
+            return;
+        }
+    }
+}
+
+fn retry_later(core: &Core) {
+    poke_after(core, AFTER_FAILURE);
+}
+
+fn poke_after(core: &Core, delay: Duration) {
+    let (sleep, pulse) = (core.env.runtime.sleep(delay), Arc::clone(&core.pulse));
+    let task = async move {
+        sleep.await;
+        pulse.poke();
+    };
+    core.env.runtime.spawn("look-again", Box::pin(task));
+}
+
+/// The clean end (M3): everything into the file, the fence down, the log and `-wal` removed.
+async fn close(core: &Arc<Core>) -> Result<()> {
+    while core.has_commits_running() {
+        core.env.runtime.sleep(Duration::from_micros(200)).await;
+    }
+    let outcome = end(core).await;
+    if outcome.is_err() {
+        // What is in the log stays there, for the next open.
+        let _ = core.log().close(false).await;
+    }
+    outcome
+}
+
+async fn end(core: &Arc<Core>) -> Result<()> {
+    if core.limits.read_only {
+        return Ok(core.log().close(false).await?);
+    }
+    if core.log().is_active() {
+        loop {
+            let base = core.manager.base().ts;
+            checkpoint(core).await?;
+            if core.log().installed() <= core.manager.base().ts {
+                break;
+            }
+            if core.manager.base().ts == base {
+                return Err(Error::misuse("a commit came in while the database was closed"));
+            }
+        }
+        core.pager.set_write_version(core.write_version).await?;
+    }
+    core.log().close(true).await?;
+    core.pager.close().await?;
+    Ok(())
+}

@@ -1,0 +1,304 @@
+//! The trees of a checkpoint: dropped, made, and changed, in the private pages of the next state.
+//!
+//! Called by [`crate::checkpoint`]; takes versions from the store, and writes by [`heddle_btree::merge`].
+//!
+//! # Invariants
+//! - J1: the schema table is merged last, when every root is known: then its rows name pages (R1 of
+//!   [`crate::catalog::schema_row`]).
+//! - J2: a tree exists in the new state if and only if the catalog at the cut has it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use heddle_base::sync::Arc;
+use heddle_base::{PageNo, RowId, Timestamp, TreeId};
+use heddle_btree::changes::{Change, Changes, Sorted};
+use heddle_btree::compact::compact;
+use heddle_btree::key;
+use heddle_btree::merge::apply;
+use heddle_btree::page_writer::PageWriter;
+use heddle_btree::pages::PagesMut;
+use heddle_btree::roots::{MovedRoot, create_tree, drop_tree};
+use heddle_btree::tree::{Tree, TreeKind};
+use heddle_mvcc::{Drained, Overlay};
+use heddle_txn::{Base, Roots};
+
+use crate::catalog::Catalog;
+use crate::catalog::schema_row::{Place, SchemaRow};
+use crate::checkpoint::SCHEMA;
+use crate::core::{Core, SCHEMA_ROOT};
+use crate::{Error, Result, cells};
+
+/// Versions that are taken from the store at once.
+const BATCH: usize = 1024;
+
+/// What became of the trees.
+pub(crate) struct Merged {
+    pub(crate) roots: Roots,
+    /// Changes of rows and index entries.
+    pub(crate) changes: u64,
+    pub(crate) schema_changed: bool,
+}
+
+/// Makes the trees of the state at `cut`.
+///
+/// # Cancel safety
+/// Dropped midway, the state being made is of no use.
+pub(crate) async fn merge(
+    core: &Core,
+    writer: &mut PageWriter,
+    base: &Base,
+    cut: Timestamp,
+    catalog: &Catalog,
+) -> Result<Merged> {
+    let mut merging = Merging {
+        core,
+        base,
+        cut,
+        catalog,
+        roots: base.roots.iter().collect(),
+        moved: Vec::new(),
+        changes: 0,
+    };
+    merging.drop_trees(writer).await?;
+    merging.make_trees(writer).await?;
+    merging.change_trees(writer).await?;
+    let schema_changed = merging.change_schema(writer).await?;
+    if writer.header().largest_root.is_some() && writer.header().incremental_vacuum == 0 {
+        compact(writer).await?;
+    }
+    let roots = merging.roots.into_iter().collect();
+    Ok(Merged { roots, changes: merging.changes, schema_changed })
+}
+
+struct Merging<'a> {
+    core: &'a Core,
+    base: &'a Base,
+    cut: Timestamp,
+    catalog: &'a Catalog,
+    roots: BTreeMap<TreeId, PageNo>,
+    /// Trees whose roots moved.
+    moved: Vec<TreeId>,
+    changes: u64,
+}
+
+impl Merging<'_> {
+    /// J2.
+    async fn drop_trees(&mut self, writer: &mut PageWriter) -> Result<()> {
+        let wanted: BTreeMap<TreeId, ()> =
+            self.catalog.trees().map(|(tree, _)| (tree, ())).collect();
+        let gone: Vec<TreeId> = self
+            .roots
+            .keys()
+            .copied()
+            .filter(|tree| *tree != SCHEMA && !wanted.contains_key(tree))
+            .collect();
+        for tree in gone {
+            let Some(root) = self.roots.remove(&tree) else { continue };
+            // Which kind it was, the root page tells.
+            let kind = self.kind_at(writer, root).await?;
+            if let Some(MovedRoot { from, to }) = drop_tree(writer, &Tree::new(root, kind)).await? {
+                for (tree, root) in &mut self.roots {
+                    if *root == from {
+                        *root = to;
+                        self.moved.push(*tree);
+                    }
+                }
+            }
+            self.core.rowids.forget(tree);
+        }
+        Ok(())
+    }
+
+    async fn kind_at(
+        &self,
+        writer: &mut PageWriter,
+        root: PageNo,
+    ) -> Result<std::sync::Arc<TreeKind>> {
+        use heddle_btree::layout::{PageKind, PageView};
+        use heddle_btree::key::KeyShape;
+        let usable = writer.usable_size();
+        let image = PagesMut::page(writer, root).await?;
+        let view = PageView::parse(root, &image, usable).map_err(heddle_btree::Error::from)?;
+        Ok(std::sync::Arc::new(match view.kind() {
+            PageKind::TableLeaf | PageKind::TableInterior => TreeKind::Table,
+            PageKind::IndexLeaf | PageKind::IndexInterior => {
+                TreeKind::Index(KeyShape::new(Vec::new(), self.catalog.encoding()))
+            }
+        }))
+    }
+
+    async fn make_trees(&mut self, writer: &mut PageWriter) -> Result<()> {
+        for (tree, kind) in self.catalog.trees() {
+            if !self.roots.contains_key(&tree) {
+                let root = create_tree(writer, kind).await?;
+                self.roots.insert(tree, root);
+            }
+        }
+        Ok(())
+    }
+
+    async fn change_trees(&mut self, writer: &mut PageWriter) -> Result<()> {
+        for (tree, kind) in self.catalog.trees() {
+            let Some(root) = self.roots.get(&tree).copied() else { continue };
+            let overlay = self.core.manager.store().tree(tree);
+            let mut source = Drain::new(overlay, self.base.ts, self.cut);
+            source.refill();
+            if source.batch.is_empty() {
+                continue;
+            }
+            let tree = Tree::new(root, std::sync::Arc::clone(kind));
+            let counters = &self.core.counters;
+            let applied = apply(writer, &tree, Counted { source, counters }).await?;
+            self.changes += applied.inserted + applied.replaced + applied.deleted;
+        }
+        Ok(())
+    }
+
+    /// J1. Whether anything of the schema changed, beside the pages of roots.
+    async fn change_schema(&mut self, writer: &mut PageWriter) -> Result<bool> {
+        let overlay = self.core.manager.store().tree(SCHEMA);
+        let mut source = Drain::new(overlay, self.base.ts, self.cut);
+        let mut changes: BTreeMap<Bytes, Option<Bytes>> = BTreeMap::new();
+        while let Some((key, value)) = source.take() {
+            let value = match value {
+                Some(record) => Some(self.placed(&record)?),
+                None => None,
+            };
+            changes.insert(key, value);
+        }
+        let changed = !changes.is_empty() || !self.moved.is_empty();
+        let schema = Tree::table(SCHEMA_ROOT);
+        for rowid in self.moved_rows() {
+            let key = Bytes::copy_from_slice(&key::encode_rowid(rowid.0));
+            if changes.contains_key(&key) {
+                continue;
+            }
+            if let Some(record) = schema.get_row(&self.base.snapshot, rowid.0).await? {
+                changes.insert(key, Some(self.placed_anew(&record)?));
+            }
+        }
+        self.changes += changes.len() as u64;
+        if !changes.is_empty() {
+            apply(writer, &schema, Sorted(changes.into_iter())).await?;
+        }
+        Ok(changed)
+    }
+
+    /// The rows of the schema table whose trees moved.
+    fn moved_rows(&self) -> Vec<RowId> {
+        let mut rows = Vec::new();
+        for table in self.catalog.tables() {
+            let mut row_of = |tree: TreeId, row: RowId| {
+                if self.moved.contains(&tree) {
+                    rows.push(row);
+                }
+            };
+            row_of(table.tree.id, table.schema_row);
+            for index in &table.indexes {
+                row_of(index.tree.id, index.schema_row);
+            }
+        }
+        rows
+    }
+
+    /// A row of the schema table with the page of its tree.
+    fn placed(&self, record: &[u8]) -> Result<Bytes> {
+        let mut row = self.decode(record)?;
+        if let Place::Tree(tree) = row.place {
+            row.place = self.place(tree);
+        }
+        self.encode(&row)
+    }
+
+    /// A row as the base has it, whose tree moved.
+    fn placed_anew(&self, record: &[u8]) -> Result<Bytes> {
+        let mut row = self.decode(record)?;
+        if let Place::Page(page) = row.place
+            && let Some((tree, _)) = self.base.roots.iter().find(|(_, root)| *root == page)
+        {
+            row.place = self.place(tree);
+        }
+        self.encode(&row)
+    }
+
+    fn place(&self, tree: TreeId) -> Place {
+        self.roots.get(&tree).map_or(Place::None, |root| Place::Page(*root))
+    }
+
+    fn decode(&self, record: &[u8]) -> Result<SchemaRow> {
+        SchemaRow::decode(record, self.catalog.encoding())
+            .map_err(|error| cells::corrupt("sqlite_schema", error))
+    }
+
+    fn encode(&self, row: &SchemaRow) -> Result<Bytes> {
+        let record = row.encode(self.catalog.encoding());
+        record.map(Bytes::from).map_err(|error| cells::corrupt("sqlite_schema", error))
+    }
+}
+
+/// A tree's newest versions up to the cut.
+struct Drain {
+    overlay: Arc<Overlay>,
+    base_ts: Timestamp,
+    cut: Timestamp,
+    last: Option<Bytes>,
+    batch: VecDeque<Drained>,
+    buffer: Vec<Drained>,
+    more: bool,
+}
+
+impl Drain {
+    fn new(overlay: Arc<Overlay>, base_ts: Timestamp, cut: Timestamp) -> Drain {
+        let (batch, buffer) = (VecDeque::new(), Vec::new());
+        Drain { overlay, base_ts, cut, last: None, batch, buffer, more: true }
+    }
+
+    fn refill(&mut self) {
+        while self.batch.is_empty() && self.more {
+            self.more = self.overlay.drain(
+                self.last.as_deref(),
+                self.base_ts,
+                self.cut,
+                BATCH,
+                &mut self.buffer,
+            );
+            if let Some(last) = self.buffer.last() {
+                self.last = Some(last.key.clone());
+            }
+            self.batch.extend(self.buffer.drain(..));
+        }
+    }
+
+    fn take(&mut self) -> Option<Change> {
+        if self.batch.is_empty() {
+            self.refill();
+        }
+        self.batch.pop_front().map(|drained| (drained.key, drained.value))
+    }
+}
+
+/// The same, counted for whoever looks at the metrics.
+struct Counted<'a> {
+    source: Drain,
+    counters: &'a crate::metrics::Counters,
+}
+
+impl Changes for Counted<'_> {
+    async fn next(&mut self) -> heddle_btree::Result<Option<Change>> {
+        if self.source.batch.is_empty() {
+            self.source.refill();
+            let taken = self.source.batch.len() as u64;
+            self.counters
+                .checkpoint_changes
+                .fetch_add(taken, heddle_base::sync::atomic::Ordering::Relaxed);
+        }
+        Ok(self.source.take())
+    }
+}
+
+impl From<heddle_btree::layout::Corrupt> for Error {
+    fn from(corrupt: heddle_btree::layout::Corrupt) -> Error {
+        heddle_btree::Error::from(corrupt).into()
+    }
+}

@@ -1,0 +1,128 @@
+//! What the maintenance task is told: that there may be work, what was asked for, that it is over.
+//!
+//! # Invariants
+//! - U1: a request is answered once: by who takes it, or as [`Error::Closed`] when nobody will.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::{Poll, Waker};
+
+use heddle_base::sync::Mutex;
+use heddle_base::sync::atomic::{AtomicBool, Ordering};
+
+use crate::database::CheckpointReport;
+use crate::promise::{Promise, promise};
+use crate::{Error, Result};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse {
+    /// Whether the task was told to look, so that telling it again costs one load.
+    poked: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    requests: VecDeque<Request>,
+    ended: bool,
+    waker: Option<Waker>,
+}
+
+/// What somebody waits for.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Checkpoint(Promise<Result<CheckpointReport>>),
+    Close(Promise<Result<()>>),
+}
+
+/// What there is to do.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Look whether anything is over its limit.
+    Look,
+    Asked(Request),
+    /// Nobody has the database open any more.
+    Ended,
+}
+
+impl Pulse {
+    /// Says that something may be over its limit.
+    #[inline]
+    pub(crate) fn poke(&self) {
+        // Relaxed suffices for a repeated poke; the first goes on under the lock.
+        if !self.poked.load(Ordering::Relaxed) && !self.poked.swap(true, Ordering::SeqCst) {
+            self.wake(|_| {});
+        }
+    }
+
+    /// Asks for a checkpoint, and waits for it.
+    ///
+    /// # Cancel safety
+    /// Dropped, the checkpoint runs all the same.
+    pub(crate) async fn checkpoint(&self) -> Result<CheckpointReport> {
+        let (kept, outcome) = promise();
+        self.ask(Request::Checkpoint(kept));
+        outcome.wait().await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// Asks for the end, and waits for it.
+    ///
+    /// # Cancel safety
+    /// Dropped, the database is closed all the same.
+    pub(crate) async fn close(&self) -> Result<()> {
+        let (kept, outcome) = promise();
+        self.ask(Request::Close(kept));
+        outcome.wait().await.unwrap_or(Err(Error::Closed))
+    }
+
+    fn ask(&self, request: Request) {
+        self.wake(|state| {
+            if !state.ended {
+                state.requests.push_back(request);
+            }
+        });
+    }
+
+    /// Ends it; who asked and was not answered learns that the database is closed (U1).
+    pub(crate) fn end(&self) {
+        let mut forgotten = VecDeque::new();
+        self.wake(|state| {
+            state.ended = true;
+            forgotten = std::mem::take(&mut state.requests);
+        });
+        drop(forgotten);
+    }
+
+    fn wake(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock();
+        change(&mut state);
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Waits for work. For the maintenance task alone.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub(crate) async fn next(&self) -> Work {
+        poll_fn(|cx| {
+            let mut state = self.state.lock();
+            if let Some(request) = state.requests.pop_front() {
+                return Poll::Ready(Work::Asked(request));
+            }
+            if state.ended {
+                return Poll::Ready(Work::Ended);
+            }
+            if self.poked.swap(false, Ordering::SeqCst) {
+                return Poll::Ready(Work::Look);
+            }
+            state.waker = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+}
