@@ -64,7 +64,7 @@ pub(crate) struct Core {
     committing: AtomicU64,
     closed: AtomicBool,
     conflicts: Mutex<BTreeMap<String, u64>>,
-    _registration: Option<Registration>,
+    registration: Option<Registration>,
 }
 
 /// What an open database holds itself to.
@@ -133,7 +133,7 @@ impl Core {
             committing: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             conflicts: Mutex::default(),
-            _registration: opened.registration,
+            registration: opened.registration,
         }
     }
 
@@ -184,6 +184,24 @@ impl Core {
             path: self.path.clone(),
             reason: "the transaction or the database is read-only".to_owned(),
         }
+    }
+
+    /// From now on other opens of the file find this.
+    pub(crate) fn publish(core: &Arc<Core>) {
+        if let Some(registration) = &core.registration {
+            registration.publish(core);
+        }
+    }
+
+    /// The clean end, by the maintenance task.
+    ///
+    /// # Cancel safety
+    /// Dropped, it goes on.
+    pub(crate) async fn end(&self) -> Result<()> {
+        if self.limits.read_only {
+            return Ok(self.log().close(false).await?);
+        }
+        self.pulse.close().await
     }
 
     /// One more handle; `false` if the database is closed already.

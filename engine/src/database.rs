@@ -1,17 +1,42 @@
 //! The database: opening, beginning transactions, checkpoints, closing.
+//!
+//! # Invariants
+//! - D1: what one open made is closed by one close: its clones answer [`Error::Closed`] from then on. The last
+//!   close of a file that was opened several times is the clean end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use heddle_base::Timestamp;
-use heddle_io::{BoxFuture, Env};
+use heddle_base::sync::Arc;
+use heddle_base::sync::atomic::{AtomicBool, Ordering};
+use heddle_io::Env;
+use heddle_wal::Log;
 
-use crate::transaction::{Attempt, Transaction};
-use crate::{Error, Options, Result, TxOptions};
+use crate::core::Core;
+use crate::transaction::Transaction;
+use crate::{CheckpointSteps, Durability, Error, Isolation, Mode, Options, Result, TxOptions, opening};
 
 /// An open database. Cloning gives another handle to the same one.
-#[derive(Debug, Clone)]
+///
+/// Dropping all handles without [`Database::close`] loses nothing that was committed: what is not in the file yet stays in the
+/// log beside it, and the next open finds it there.
+#[derive(Clone)]
 pub struct Database {
-    _private: (),
+    session: Arc<Session>,
+}
+
+/// What one call of [`Database::open`] made (D1).
+struct Session {
+    core: Arc<Core>,
+    closed: AtomicBool,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if !self.closed.swap(true, Ordering::SeqCst) && self.core.end_session() {
+            self.core.pulse.end();
+        }
+    }
 }
 
 /// What a checkpoint did.
@@ -26,54 +51,257 @@ pub struct CheckpointReport {
     pub pages: u64,
 }
 
-fn later() -> Error {
-    Error::unsupported("this call", "the layers below are being joined")
+/// The log of a database, by the name that its segments begin with.
+pub(crate) fn log_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-log");
+    PathBuf::from(name)
 }
 
-#[allow(unused_variables, clippy::unused_async, missing_docs)]
 impl Database {
+    /// Opens a SQLite database file, or makes a new one. A log that an interrupted run left is recovered.
+    ///
+    /// Opened once more in the same process, it is the same database, unless [`Options::share`] says no.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::NotADatabase`], [`Error::Corrupt`], [`Error::Unsupported`], [`Error::ReadOnly`],
+    /// [`Error::AlreadyOpen`], [`Error::Locked`], [`Error::ChangedUnderLog`], [`Error::ForeignLog`],
+    /// [`Error::NeedsRecovery`] when only reading, [`Error::DiskFull`], [`Error::Io`].
+    ///
+    /// # Cancel safety
+    /// Dropped before it ends, the file is as another open finds it useful.
     pub async fn open(path: impl AsRef<Path>, options: Options) -> Result<Database> {
-        Err(later())
+        let core = opening::open(path.as_ref(), &options).await?;
+        Ok(Database::of(core))
     }
+
+    /// Opens a new database in memory, which is gone with its last handle.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a page size that SQLite does not have.
+    ///
+    /// # Cancel safety
+    /// Safe.
     pub async fn open_in_memory(options: Options) -> Result<Database> {
-        Err(later())
+        let core = opening::open_in_memory(&options).await?;
+        Ok(Database::of(core))
     }
+
+    fn of(core: Arc<Core>) -> Database {
+        Database { session: Arc::new(Session { core, closed: AtomicBool::new(false) }) }
+    }
+
+    /// Gives up the log beside a database, with all commits in it that the file lacks. For a file that was changed by
+    /// another program, or a log that belongs to another database, when the file is to stand as it is.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyOpen`] or [`Error::Locked`] if the database is open; [`Error::Io`].
+    ///
+    /// # Cancel safety
+    /// Dropped midway, some of the log may be left; call it again.
     pub async fn discard_log(path: impl AsRef<Path>, env: &Env) -> Result<()> {
-        Err(later())
+        let path = path.as_ref();
+        if let Some(found) = env.io.metadata(path).await? {
+            use crate::directory::{Found, Key, enter};
+            let key = Key::new(env, &found);
+            let Found::Free(_entry) = enter(key, env, std::time::Duration::ZERO).await else {
+                return Err(Error::AlreadyOpen { path: path.to_owned() });
+            };
+            Log::discard(env, path).await.map_err(Error::from)?;
+            return Ok(());
+        }
+        Ok(Log::discard(env, path).await?)
     }
+
+    /// The open database, if this handle was not closed.
+    pub(crate) fn core(&self) -> Result<&Arc<Core>> {
+        if self.session.closed.load(Ordering::Relaxed) || self.session.core.is_closed() {
+            return Err(Error::Closed);
+        }
+        Ok(&self.session.core)
+    }
+
+    /// The file's path.
+    pub fn path(&self) -> &Path {
+        self.session.core.path()
+    }
+
+    /// Begins a transaction with the database's choices.
+    ///
+    /// # Errors
+    /// [`Error::Closed`]; [`Error::Busy`] if memory stays over its limit for longer than the busy timeout.
+    ///
+    /// # Cancel safety
+    /// Safe.
     pub async fn begin(&self) -> Result<Transaction> {
-        Err(later())
+        self.begin_with(TxOptions::default()).await
     }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// As [`Database::begin`]; [`Error::Busy`] also if it is [`Mode::Immediate`] and another such one runs for longer
+    /// than the busy timeout; [`Error::ReadOnly`] if it would write to a database that was opened for reading.
+    ///
+    /// # Cancel safety
+    /// Safe: dropped while it waits, it leaves the line.
     pub async fn begin_with(&self, options: TxOptions) -> Result<Transaction> {
-        Err(later())
+        let core = self.core()?;
+        let inner_options = self.inner_options(core, options)?;
+        wait_for_memory(core).await?;
+        let inner = core.manager.begin(inner_options).await?;
+        Transaction::begun(core, inner, inner_options.mode).await
     }
+
+    /// Begins a transaction that only reads, at what is acknowledged: it waits for nobody, and there is nothing to commit.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    /// Safe.
     pub async fn snapshot(&self) -> Result<Transaction> {
-        Err(later())
+        let core = self.core()?;
+        let inner = core.manager.snapshot()?;
+        Transaction::begun(core, inner, heddle_txn::Mode::Acknowledged).await
     }
-    pub async fn transaction<'env, T, F>(&self, run: F) -> Result<T>
-    where
-        F: for<'a> FnMut(&'a mut Attempt<'env>) -> BoxFuture<'a, Result<T>> + Send,
-        T: Send,
-    {
-        self.transaction_with(TxOptions::default(), run).await
+
+    /// What the layer below is asked for.
+    pub(crate) fn inner_options(
+        &self,
+        core: &Core,
+        options: TxOptions,
+    ) -> Result<heddle_txn::TxOptions> {
+        let mode = match options.mode {
+            Mode::Optimistic if core.limits.read_only => heddle_txn::Mode::ReadOnly,
+            Mode::Immediate if core.limits.read_only => return Err(core.read_only_error()),
+            Mode::Optimistic => heddle_txn::Mode::Optimistic,
+            Mode::Immediate => heddle_txn::Mode::Immediate,
+            Mode::ReadOnly => heddle_txn::Mode::ReadOnly,
+        };
+        Ok(heddle_txn::TxOptions {
+            isolation: match options.isolation {
+                Isolation::Serializable => heddle_txn::Isolation::Serializable,
+                Isolation::Snapshot => heddle_txn::Isolation::Snapshot,
+            },
+            mode,
+            durability: match options.durability.unwrap_or(core.limits.durability) {
+                Durability::Off => heddle_txn::Durability::Off,
+                Durability::Normal => heddle_txn::Durability::Normal,
+                Durability::Full => heddle_txn::Durability::Full,
+            },
+            write_budget: options.budget.unwrap_or(core.limits.transaction_bytes),
+            busy_timeout: Some(core.limits.busy_timeout),
+            ..heddle_txn::TxOptions::default()
+        })
     }
-    pub async fn transaction_with<'env, T, F>(&self, options: TxOptions, run: F) -> Result<T>
-    where
-        F: for<'a> FnMut(&'a mut Attempt<'env>) -> BoxFuture<'a, Result<T>> + Send,
-        T: Send,
-    {
-        Err(later())
-    }
+
+    /// Merges what is committed into the file.
+    ///
+    /// # Errors
+    /// [`Error::DiskFull`], [`Error::Io`]: nothing is lost, and it can be tried again. [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    /// It runs in a task of its own: dropped, it goes on.
     pub async fn checkpoint(&self) -> Result<CheckpointReport> {
-        Err(later())
+        let core = self.core()?;
+        if core.limits.read_only {
+            return Err(core.read_only_error());
+        }
+        core.pulse.checkpoint().await.map_err(|error| error.at(core.path()))
     }
-    pub async fn check(&self) -> Result<Vec<String>> {
-        Err(later())
+
+    /// A checkpoint step by step, for tests that look at what is on disk between them.
+    ///
+    /// # Errors
+    /// As [`Database::checkpoint`].
+    ///
+    /// # Cancel safety
+    /// As [`Database::checkpoint`].
+    #[doc(hidden)]
+    pub async fn checkpoint_steps(&self) -> Result<Option<CheckpointSteps>> {
+        let checkpoint = crate::checkpoint::Checkpoint::begin(self.core()?).await?;
+        Ok(checkpoint.map(CheckpointSteps))
     }
+
+    /// Counters and gauges.
     pub fn metrics(&self) -> crate::Metrics {
-        crate::Metrics::default()
+        let core = &self.session.core;
+        let log = core.log().metrics();
+        crate::Metrics {
+            groups: log.groups,
+            syncs: log.syncs,
+            log_bytes_written: log.bytes,
+            log_bytes: core.log().log_bytes(),
+            version_bytes: core.manager.store().memory() as u64,
+            cached_bytes: core.pager.stats().cached_bytes as u64,
+            checkpointed: core.manager.base().ts,
+            newest_commit: core.log().installed(),
+            oldest_snapshot: core.manager.registry().oldest(),
+            conflicts_by_table: core.conflicts_by_table(),
+            ..core.counters.read()
+        }
     }
+
+    /// Ends the use of the database: what is committed is merged into the file, and log and `-wal` are removed. Clones of
+    /// this handle are closed with it. If the file was opened more than once in this process, the last close does that.
+    ///
+    /// Transactions still open can't commit any more.
+    ///
+    /// # Errors
+    /// [`Error::DiskFull`], [`Error::Io`]: the database is closed all the same, and what is not in the file is in the log.
+    /// [`Error::Closed`] if it was closed before.
+    ///
+    /// # Cancel safety
+    /// Dropped, the database is closed in the background.
     pub async fn close(self) -> Result<()> {
-        Err(later())
+        let Session { core, closed } = &*self.session;
+        if closed.swap(true, Ordering::SeqCst) {
+            return Err(Error::Closed);
+        }
+        if !core.end_session() {
+            return Ok(());
+        }
+        let outcome = core.end().await.map_err(|error| error.at(core.path()));
+        if core.owns_env {
+            core.env.io.shutdown().await;
+        }
+        outcome
     }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("path", &self.path()).finish_non_exhaustive()
+    }
+}
+
+/// Waits, holding nothing, while versions take more memory than they may.
+///
+/// # Errors
+/// [`Error::Busy`], naming the oldest snapshot, which is what keeps them.
+pub(crate) async fn wait_for_memory(core: &Core) -> Result<()> {
+    if !core.is_pressed() {
+        return Ok(());
+    }
+    let started = core.env.runtime.now();
+    while core.is_pressed() {
+        core.pulse.poke();
+        let waited = core.env.runtime.now().saturating_sub(started);
+        if waited > core.limits.busy_timeout {
+            let oldest = core.manager.registry().oldest();
+            let newest = core.log().installed();
+            let what = match oldest {
+                Some(oldest) => format!(
+                    "row versions take {} bytes, more than they may; the oldest snapshot is {} commits old",
+                    core.manager.store().memory(),
+                    newest.get().saturating_sub(oldest.get())
+                ),
+                None => "row versions take more memory than they may".to_owned(),
+            };
+            return Err(Error::Busy { what, waited });
+        }
+        core.env.runtime.sleep(std::time::Duration::from_millis(1)).await;
+    }
+    Ok(())
 }

@@ -240,7 +240,7 @@ pub enum Error {
     },
 
     /// The database or its log contradicts itself.
-    #[error("{} is damaged: {reason}", path.display())]
+    #[error("{} is damaged: {reason}", named(path))]
     Corrupt {
         /// The file.
         path: PathBuf,
@@ -388,5 +388,112 @@ impl Error {
     pub(crate) fn definition(sql: &str, reason: impl Into<String>) -> Error {
         let cut = sql.char_indices().nth(200).map_or(sql.len(), |(at, _)| at);
         Error::Definition { sql: sql[..cut].to_owned(), reason: reason.into() }
+    }
+}
+
+/// A file, or the one that the caller has at hand.
+fn named(path: &std::path::Path) -> String {
+    if path.as_os_str().is_empty() { "the database".to_owned() } else { path.display().to_string() }
+}
+
+impl Error {
+    /// The same, with the database's file where the layer below did not know it.
+    pub(crate) fn at(mut self, file: &std::path::Path) -> Error {
+        if let Error::Corrupt { path, .. }
+        | Error::ReadOnly { path, .. }
+        | Error::ForeignLog { path, .. } = &mut self
+            && path.as_os_str().is_empty()
+        {
+            file.clone_into(path);
+        }
+        self
+    }
+}
+
+impl From<heddle_txn::Error> for Error {
+    fn from(error: heddle_txn::Error) -> Error {
+        use heddle_txn::Error as Below;
+        match error {
+            Below::Conflict(conflict) => Error::Conflict(Conflict {
+                table: conflict.name.to_string(),
+                key: conflict.key.as_ref().map(|key| key.to_vec()),
+                how: conflict.kind.as_str(),
+            }),
+            Below::Busy { what, waited } => {
+                Error::Busy { what: format!("{what} is held by another transaction"), waited }
+            }
+            Below::TooManySnapshots => {
+                Error::Busy { what: error.to_string(), waited: Duration::ZERO }
+            }
+            Below::ReadOnly => Error::ReadOnly {
+                path: PathBuf::new(),
+                reason: "the transaction is for reading only".to_owned(),
+            },
+            Below::NoSuchSavepoint => Error::misuse(error.to_string()),
+            Below::Log(error) => error.into(),
+            Below::Base(error) => error.into(),
+            Below::Record(error) => error.into(),
+            Below::Io(error) => error.into(),
+            other => Error::Corrupt { path: PathBuf::new(), reason: other.to_string() },
+        }
+    }
+}
+
+impl From<heddle_txn::redo::DecodeError> for Error {
+    fn from(error: heddle_txn::redo::DecodeError) -> Error {
+        Error::Corrupt { path: PathBuf::new(), reason: format!("its log: {error}") }
+    }
+}
+
+impl From<heddle_btree::Error> for Error {
+    fn from(error: heddle_btree::Error) -> Error {
+        use heddle_btree::Error as Below;
+        let reason = error.to_string();
+        match error {
+            Below::Io(error) => error.into(),
+            Below::NotADatabase { path, reason } => {
+                Error::NotADatabase { path, reason: reason.to_owned() }
+            }
+            Below::Unsupported { path, what } => {
+                Error::unsupported(path.display().to_string(), what)
+            }
+            Below::Locked { path } => Error::Locked { path },
+            Below::ReadOnly { path } => {
+                Error::ReadOnly { path, reason: "it was opened for reading only".to_owned() }
+            }
+            Below::WriterActive => Error::Busy { what: reason, waited: Duration::ZERO },
+            Below::SnapshotTooOld => Error::SnapshotTooOld { reason },
+            Below::Poisoned => Error::Poisoned { reason },
+            _ => Error::Corrupt { path: PathBuf::new(), reason },
+        }
+    }
+}
+
+impl From<heddle_wal::Error> for Error {
+    fn from(error: heddle_wal::Error) -> Error {
+        use heddle_wal::Error as Below;
+        let reason = error.to_string();
+        match error {
+            Below::DiskFull(_) => Error::DiskFull { what: reason },
+            Below::Io(error) => error.into(),
+            Below::Poisoned(_) => Error::Poisoned { reason },
+            Below::TooBig { bytes, limit } => {
+                Error::TooBig { what: "a transaction", size: bytes as u64, limit: limit as u64 }
+            }
+            Below::Closed => Error::Closed,
+            Below::Corrupt { path, offset, what } => {
+                Error::Corrupt { path, reason: format!("at byte {offset}: {what}") }
+            }
+            Below::MissingSegment { path } => {
+                Error::Corrupt { path, reason: "this segment of the log is missing".to_owned() }
+            }
+            Below::Foreign { path, .. } => {
+                Error::ForeignLog { path: PathBuf::new(), log: path, reason }
+            }
+            Below::NewerFormat { path, .. } => {
+                Error::unsupported(format!("the log {}", path.display()), reason)
+            }
+            _ => Error::Misuse { what: reason },
+        }
     }
 }

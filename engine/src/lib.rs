@@ -34,20 +34,38 @@
 //! (the redo log). What this crate adds is meaning: the catalog read from `sqlite_schema`, rows,
 //! indexes, rowids, and the order in which a checkpoint and a recovery do things.
 
+mod activation;
+mod attempts;
 mod catalog;
+mod cells;
+mod checkpoint;
+mod core;
 mod database;
+mod directory;
 mod error;
+mod index;
+mod maintenance;
+mod merging;
 mod metrics;
+mod opening;
 mod options;
+mod promise;
+mod pulse;
+mod recovery;
+mod reservations;
 mod row;
 mod rowids;
 mod scan;
+mod schema;
+mod sequence;
+mod steps;
 mod table;
 mod transaction;
 mod value;
 
 pub use database::{CheckpointReport, Database};
 pub use error::{Conflict, Constraint, Error, ErrorKind, Result};
+pub use index::Index;
 pub use heddle_base::{RowId, Timestamp};
 pub use heddle_btree::text::Encoding;
 pub use heddle_io::{BoxFuture, Env};
@@ -55,6 +73,8 @@ pub use metrics::Metrics;
 pub use options::{AutoVacuum, Durability, Isolation, Mode, Options, TxOptions};
 pub use row::{ColumnName, Row, RowValues};
 pub use scan::{Direction, Scan, Step};
-pub use table::{Index, Table};
+#[doc(hidden)]
+pub use steps::CheckpointSteps;
+pub use table::Table;
 pub use transaction::{Attempt, Committed, Savepoint, Transaction};
 pub use value::{FromValue, ToValue, Value, ValueRef};

@@ -10,16 +10,18 @@
 //!   catalog ([`crate::catalog::history`], H2).
 
 use bytes::Bytes;
-use heddle_base::RowId;
+use heddle_base::{RowId, SchemaVersion, Timestamp};
 use heddle_btree::key;
 
 use crate::catalog::definition::TableDef;
+use crate::catalog::history::History;
 use crate::catalog::parse::{self, Definition};
 use crate::catalog::schema_row::{Place, SchemaRow};
 use crate::catalog::{Catalog, IndexInfo, TableInfo, text};
+use crate::core::{Committing, Core};
 use crate::promise::promise;
 use crate::sequence;
-use crate::transaction::{Committed, Transaction};
+use crate::transaction::{Committed, Failed, Transaction};
 use crate::{Conflict, Constraint, Error, Result, cells};
 
 impl Transaction {
@@ -111,31 +113,72 @@ impl Transaction {
         Ok(())
     }
 
+    /// Builds the index from the snapshot while others write, then keeps them from the table, and catches up.
     async fn fill_index(&mut self, table: &TableInfo, index: &IndexInfo) -> Result<()> {
         use std::ops::Bound::Unbounded;
-        let encoding = self.catalog.encoding();
-        let mut cursor =
-            self.inner.range(&table.tree, Unbounded, Unbounded, heddle_txn::Direction::Forward);
+        let forward = heddle_txn::Direction::Forward;
+        let mut cursor = self.inner.range(&table.tree, Unbounded, Unbounded, forward);
         while let Some((key, record)) = cursor.next(&mut self.inner).await? {
-            let rowid = key::decode_rowid(&key).filter(|_| !table.def.without_rowid);
-            let cells = cells::read(table, &record, rowid, encoding)?;
-            let entry = cells::index_entry(index, &cells, rowid)?;
-            let clash = cells::is_constrained(index, &cells)
-                && self.inner.get(&index.tree, &entry.key).await?.is_some();
-            if clash {
-                let name = |part: &crate::catalog::definition::KeyPart| {
-                    table.names[part.column].to_string()
-                };
-                return Err(Error::Constraint(Constraint::Unique {
-                    table: table.def.name.to_string(),
-                    index: index.def.name.to_string(),
-                    columns: index.def.parts.iter().map(name).collect(),
-                    existing: rowid,
-                }));
+            self.add_entry(table, index, &key, &record).await?;
+        }
+        // An immediate transaction has the gate already, and nobody wrote since its snapshot.
+        let changed = self.inner.close_table(&table.tree).await?;
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let mut newest = self.core.manager.peek()?;
+        let mut added = Vec::new();
+        for key in changed {
+            if let Some(record) = self.inner.peek(&table.tree, &key).await? {
+                let entry = self.entry(table, index, &key, &record)?;
+                self.inner.delete(&index.tree, entry.key)?;
             }
-            self.inner.put(&index.tree, entry.key, entry.record)?;
+            if let Some(record) = newest.get(&table.tree, &key).await? {
+                added.push((key, record));
+            }
+        }
+        for (key, record) in added {
+            self.add_entry(table, index, &key, &record).await?;
         }
         Ok(())
+    }
+
+    fn entry(
+        &self,
+        table: &TableInfo,
+        index: &IndexInfo,
+        key: &[u8],
+        record: &[u8],
+    ) -> Result<cells::Entry> {
+        let rowid = key::decode_rowid(key).filter(|_| !table.def.without_rowid);
+        let cells = cells::read(table, record, rowid, self.catalog.encoding())?;
+        cells::index_entry(index, &cells, rowid)
+    }
+
+    async fn add_entry(
+        &mut self,
+        table: &TableInfo,
+        index: &IndexInfo,
+        key: &[u8],
+        record: &[u8],
+    ) -> Result<()> {
+        let rowid = key::decode_rowid(key).filter(|_| !table.def.without_rowid);
+        let cells = cells::read(table, record, rowid, self.catalog.encoding())?;
+        let entry = cells::index_entry(index, &cells, rowid)?;
+        // The tree is new: nobody else writes there, so that the read needs no defence.
+        let clash = cells::is_constrained(index, &cells)
+            && self.inner.peek(&index.tree, &entry.key).await?.is_some();
+        if clash {
+            let name =
+                |part: &crate::catalog::definition::KeyPart| table.names[part.column].to_string();
+            return Err(Error::Constraint(Constraint::Unique {
+                table: table.def.name.to_string(),
+                index: index.def.name.to_string(),
+                columns: index.def.parts.iter().map(name).collect(),
+                existing: rowid,
+            }));
+        }
+        Ok(self.inner.put(&index.tree, entry.key, entry.record)?)
     }
 
     /// Drops a table with its indexes.
@@ -282,7 +325,8 @@ impl Transaction {
     }
 
     fn change_catalog(&mut self, catalog: Catalog) {
-        self.catalog = std::sync::Arc::new(catalog);
+        let before = std::mem::replace(&mut self.catalog, std::sync::Arc::new(catalog));
+        self.base_catalog.get_or_insert(before);
         self.schema_changed = true;
     }
 
@@ -354,39 +398,78 @@ fn index_row(index: &IndexInfo, sql: Option<String>) -> SchemaRow {
 ///
 /// # Cancel safety
 /// The commit runs in a task of its own: dropped, it ends in the background.
-pub(crate) async fn commit(tx: Transaction) -> Result<Committed> {
+pub(crate) async fn commit(tx: Transaction, committing: Committing) -> Result<Committed, Failed> {
     let (kept, outcome) = promise();
     let runtime = std::sync::Arc::clone(&tx.core.env.runtime);
-    let task = async move { kept.keep(commit_here(tx).await) };
+    let task = async move {
+        let outcome = commit_here(tx).await;
+        drop(committing);
+        kept.keep(outcome);
+    };
     runtime.spawn("schema-change", Box::pin(task));
-    outcome.wait().await.unwrap_or(Err(Error::Closed))
+    outcome.wait().await.unwrap_or(Err(Failed::Here(Error::Closed)))
 }
 
-async fn commit_here(tx: Transaction) -> Result<Committed> {
-    let Transaction { core, inner, catalog, base_catalog, reservations, .. } = tx;
-    while !core.history.begin_change() {
-        core.history.settled().await;
+async fn commit_here(mut tx: Transaction) -> Result<Committed, Failed> {
+    // Before others are made to wait for the catalog: from here on no immediate transaction begins, which would hold
+    // the gate that this commit needs, and wait for the catalog that this commit makes.
+    let schema = tx.core.schema_tree();
+    tx.inner.close_table(&schema).await?;
+    let base = tx.base_catalog.clone().unwrap_or_else(|| std::sync::Arc::clone(&tx.catalog));
+    for table in base.tables() {
+        let changed = match tx.catalog.table_of_tree(table.tree.id) {
+            Some(now) if std::sync::Arc::ptr_eq(now, table) => continue,
+            Some(now) => now.tree.schema_version,
+            None => SchemaVersion(table.tree.schema_version.get() + 1),
+        };
+        tx.inner.change_schema(&table.tree, changed);
     }
-    let stale = core.history.newest().is_none_or(|now| !std::sync::Arc::ptr_eq(&now, &base_catalog));
+    let Transaction { mut core, inner, catalog, reservations, .. } = tx;
+    let changing = Changing::begin(&core).await;
+    let stale = core.history.newest().is_none_or(|now| !std::sync::Arc::ptr_eq(&now, &base));
     if stale {
-        core.history.end_change(None);
-        core.count_end(false);
-        return Err(Error::Conflict(Conflict {
+        return Err(Failed::Here(Error::Conflict(Conflict {
             table: "sqlite_schema".to_owned(),
             key: None,
             how: "schema",
-        }));
+        })));
     }
-    let outcome = inner.commit().await;
-    core.count_end(outcome.is_ok());
-    let ticket = match &outcome {
-        Ok(committed) => committed.as_ref().map(|committed| committed.ticket),
-        Err(_) => None,
-    };
-    core.history.end_change(ticket.map(|ticket| (ticket, catalog)));
-    outcome?;
+    let published = inner.publish().await?;
+    core.committed();
+    let ticket = published.ticket();
+    changing.end(ticket.map(|ticket| (ticket, catalog)));
     if let Some(ticket) = ticket {
         reservations.committed(ticket);
     }
+    published.durable().await?;
+    core.after_commit();
     Ok(Committed { ticket })
+}
+
+/// While it lives no transaction learns its catalog (G2).
+struct Changing<'a> {
+    history: &'a History,
+    ended: bool,
+}
+
+impl<'a> Changing<'a> {
+    async fn begin(core: &'a Core) -> Changing<'a> {
+        while !core.history.begin_change() {
+            core.history.settled().await;
+        }
+        Changing { history: &core.history, ended: false }
+    }
+
+    fn end(mut self, published: Option<(Timestamp, std::sync::Arc<Catalog>)>) {
+        self.ended = true;
+        self.history.end_change(published);
+    }
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.history.end_change(None);
+        }
+    }
 }

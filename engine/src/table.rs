@@ -333,7 +333,8 @@ impl<'tx> Table<'tx> {
             Some(rowid) => RowName::Rowid(rowid),
             None => RowName::Key(cells::row_key(&info, &cells)),
         };
-        if !name.fresh && self.tx.inner.get(&info.tree, &row.tree_key()).await?.is_some() {
+        if !name.fresh
+            && self.tx.inner.get_for_constraint(&info.tree, &row.tree_key()).await?.is_some() {
             return Err(duplicate_row(&info, row.rowid()));
         }
         let mut plan = Plan::default();
@@ -396,7 +397,8 @@ impl<'tx> Table<'tx> {
         let mut new = cells::given(&info, values, encoding)?;
         let new_name = renamed(&info, &old_name, &mut new);
         let moves = new_name != old_name;
-        if moves && self.tx.inner.get(&info.tree, &new_name.tree_key()).await?.is_some() {
+        if moves
+            && self.tx.inner.get_for_constraint(&info.tree, &new_name.tree_key()).await?.is_some() {
             return Err(duplicate_row(&info, new_name.rowid()));
         }
         let mut plan = Plan::default();
@@ -463,7 +465,8 @@ impl<'tx> Table<'tx> {
         entry: &Entry,
         own: Option<&RowName>,
     ) -> Result<()> {
-        let Some(record) = self.tx.inner.get(&index.tree, &entry.key).await? else {
+        let found = self.tx.inner.get_for_constraint(&index.tree, &entry.key).await?;
+        let Some(record) = found else {
             return Ok(());
         };
         let existing = cells::named_row(info, index, &record)?;

@@ -3,6 +3,7 @@
 //! # Invariants
 //! - T1: a statement is atomic: all it awaits and all that can fail comes before its first write.
 //! - T2: the catalog is the one of the snapshot, plus this transaction's own changes of the schema.
+//! - T3: every transaction that began is counted as ended once, however it ends ([`Counted`]).
 
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -26,11 +27,11 @@ use crate::{Error, Result};
 /// fails with [`Error::Conflict`] if another transaction came first: then run it again, or let
 /// [`crate::Database::transaction`] do that.
 pub struct Transaction {
-    pub(crate) core: Arc<Core>,
+    pub(crate) core: Counted,
     pub(crate) inner: heddle_txn::Transaction,
     pub(crate) catalog: std::sync::Arc<Catalog>,
-    /// The catalog it began with.
-    pub(crate) base_catalog: std::sync::Arc<Catalog>,
+    /// The catalog it began with, once it has changed that.
+    pub(crate) base_catalog: Option<std::sync::Arc<Catalog>>,
     pub(crate) schema_changed: bool,
     pub(crate) read_only: bool,
     pub(crate) reservations: Reservations,
@@ -79,37 +80,97 @@ pub struct Committed {
     pub ticket: Option<Timestamp>,
 }
 
+/// Why a commit failed.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// By the layer below, with what a retry waits for.
+    Below(heddle_txn::Error),
+    Here(Error),
+}
+
+impl From<heddle_txn::Error> for Failed {
+    fn from(error: heddle_txn::Error) -> Failed {
+        Failed::Below(error)
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Failed {
+        Failed::Here(error)
+    }
+}
+
 /// A mark to roll back to, valid in the transaction that made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Savepoint(u64);
 
+/// The database, and that a transaction in it is open (T3).
+#[derive(Debug)]
+pub(crate) struct Counted {
+    core: Arc<Core>,
+    committed: bool,
+}
+
+impl Counted {
+    fn new(core: &Arc<Core>) -> Counted {
+        core.counters.begun();
+        Counted { core: Arc::clone(core), committed: false }
+    }
+
+    pub(crate) fn committed(&mut self) {
+        self.committed = true;
+    }
+}
+
+impl Deref for Counted {
+    type Target = Arc<Core>;
+
+    fn deref(&self) -> &Arc<Core> {
+        &self.core
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.core.count_end(self.committed);
+    }
+}
+
 impl Transaction {
-    pub(crate) fn new(
-        core: Arc<Core>,
+    /// Around what was begun below: finds the catalog that it sees.
+    pub(crate) async fn begun(
+        core: &Arc<Core>,
         inner: heddle_txn::Transaction,
-        catalog: std::sync::Arc<Catalog>,
-        read_only: bool,
-    ) -> Transaction {
-        let reservations = Reservations::new(core.next_holder());
-        Transaction {
-            core,
+        mode: heddle_txn::Mode,
+    ) -> Result<Transaction> {
+        let catalog = loop {
+            match core.history.at(inner.snapshot()) {
+                Some(catalog) => break catalog,
+                None => core.history.settled().await,
+            }
+        };
+        let read_only = matches!(mode, heddle_txn::Mode::ReadOnly | heddle_txn::Mode::Acknowledged);
+        Ok(Transaction {
+            core: Counted::new(core),
             inner,
-            base_catalog: std::sync::Arc::clone(&catalog),
+            base_catalog: None,
             catalog,
             schema_changed: false,
             read_only,
-            reservations,
+            reservations: Reservations::new(core.next_holder()),
             last_rowid: None,
             savepoints: Vec::new(),
             next_savepoint: 0,
-        }
+        })
     }
 
     /// A table by name (ASCII case does not matter), with the row and index operations.
     ///
     /// # Errors
-    /// [`Error::NoSuchTable`]; [`Error::Unsupported`] if its definition can't be understood here.
+    /// [`Error::NoSuchTable`]; [`Error::Unsupported`] if its definition can't be understood here;
+    /// [`Error::Closed`].
     pub fn table(&mut self, name: &str) -> Result<Table<'_>> {
+        self.core.check_open()?;
         let Some(position) = self.catalog.position(name) else {
             return Err(Error::NoSuchTable { name: name.to_owned() });
         };
@@ -189,30 +250,54 @@ impl Transaction {
     /// Dropped before the commit draws its place, nothing happened; after it, the commit
     /// stands and becomes durable in the background.
     pub async fn commit(self) -> Result<Committed> {
-        if self.schema_changed {
-            return crate::schema::commit(self).await;
+        let path = Arc::clone(&self.core);
+        self.try_commit().await.map_err(|failed| match failed {
+            Failed::Below(error) => {
+                let error = Error::from(error);
+                path.count_error(&error);
+                error.at(path.path())
+            }
+            Failed::Here(error) => {
+                path.count_error(&error);
+                error
+            }
+        })
+    }
+
+    /// As [`Transaction::commit`], with what a retry needs.
+    pub(crate) async fn try_commit(self) -> Result<Committed, Failed> {
+        if !self.inner.has_writes() {
+            let Transaction { mut core, inner, .. } = self;
+            inner.commit().await?;
+            core.committed();
+            return Ok(Committed { ticket: None });
         }
-        let Transaction { core, inner, reservations, .. } = self;
-        let outcome = inner.commit().await;
-        core.count_end(outcome.is_ok());
-        let ticket = outcome?.map(|committed| committed.ticket);
+        let committing = Core::enter_commit(&self.core)?;
+        Core::ready(&self.core).await?;
+        if self.schema_changed {
+            return crate::schema::commit(self, committing).await;
+        }
+        let Transaction { mut core, inner, reservations, .. } = self;
+        let published = inner.publish().await?;
+        core.committed();
+        let ticket = published.ticket();
         if let Some(ticket) = ticket {
             reservations.committed(ticket);
         }
+        published.durable().await?;
+        core.after_commit();
+        drop(committing);
         Ok(Committed { ticket })
     }
 
     /// Ends the transaction without a trace, as dropping it does.
     pub fn rollback(self) {
-        self.core.count_end(false);
+        drop(self);
     }
 
     pub(crate) fn check_writable(&self) -> Result<()> {
         if self.read_only {
-            return Err(Error::ReadOnly {
-                path: self.core.path().to_owned(),
-                reason: "the transaction or the database is read-only".to_owned(),
-            });
+            return Err(self.core.read_only_error());
         }
         Ok(())
     }
@@ -262,7 +347,8 @@ pub(crate) async fn largest_rowid(
     tree: &TreeRef,
 ) -> Result<i64> {
     use std::ops::Bound::Unbounded;
-    let mut cursor = inner.range(tree, Unbounded, Unbounded, heddle_txn::Direction::Backward);
+    // Not defended: two inserters never want the same rowid, whatever the other one found.
+    let mut cursor = inner.peek_range(tree, Unbounded, Unbounded, heddle_txn::Direction::Backward);
     let last: Option<(Bytes, Bytes)> = cursor.next(inner).await?;
     Ok(last.and_then(|(key, _)| key::decode_rowid(&key)).unwrap_or(0))
 }

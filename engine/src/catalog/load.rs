@@ -58,7 +58,8 @@ pub(crate) fn load(entries: Vec<Entry>, encoding: Encoding) -> Result<Catalog, S
     for entry in others {
         if entry.row.kind == "trigger" {
             if let Some(table) = tables.get_mut(&folded(&entry.row.table)) {
-                table.obstacle.get_or_insert(format!("the trigger {}", entry.row.name));
+                table.trigger.get_or_insert(entry.row.name.as_str().into());
+                table.settle_obstacle();
             }
         } else {
             other_names.push(folded(&entry.row.name));
@@ -118,12 +119,10 @@ fn add_index(table: &mut TableInfo, entry: &Entry, encoding: Encoding) {
         parts: Vec::new(),
         obstacle: Some(reason),
     });
-    if let Some(obstacle) = &def.obstacle {
-        table.obstacle.get_or_insert(format!("the index {} ({obstacle})", def.name));
-    }
-    let info = IndexInfo::new(def, &table.def, table.tree.id, entry.rowid, tree, encoding);
+    let mut info = IndexInfo::new(def, &table.def, table.tree.id, entry.rowid, tree, encoding);
     info.sql = entry.row.sql.as_deref().map(Into::into);
     table.indexes.push(info);
+    table.settle_obstacle();
 }
 
 fn automatic(table: &TableDef, name: &str) -> Result<IndexDef, String> {

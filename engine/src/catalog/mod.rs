@@ -33,7 +33,7 @@ use crate::{Error, Result};
 #[derive(Debug, Clone)]
 pub(crate) struct Catalog {
     tables: Vec<Arc<TableInfo>>,
-    by_name: HashMap<Box<str>, usize>,
+    by_name: HashMap<Box<str>, usize, foldhash::fast::FixedState>,
     /// Names of views and virtual tables, folded.
     others: Vec<Box<str>>,
     encoding: Encoding,
@@ -248,11 +248,23 @@ impl Catalog {
         Ok(())
     }
 
-    /// With one table added, or replaced if it is there by its tree.
-    pub(crate) fn with_table(&self, table: TableInfo) -> Catalog {
+    /// The table with this tree.
+    pub(crate) fn table_of_tree(&self, tree: TreeId) -> Option<&Arc<TableInfo>> {
+        self.tables.iter().find(|table| table.tree.id == tree)
+    }
+
+    /// With one table added, or replaced if it is there by its tree: then its definition has a new version.
+    pub(crate) fn with_table(&self, mut table: TableInfo) -> Catalog {
         let mut tables = self.tables.clone();
         match tables.iter().position(|t| t.tree.id == table.tree.id) {
-            Some(at) => tables[at] = Arc::new(table),
+            Some(at) => {
+                let version = SchemaVersion(tables[at].tree.schema_version.get() + 1);
+                table.tree.schema_version = version;
+                for index in &mut table.indexes {
+                    index.tree.schema_version = version;
+                }
+                tables[at] = Arc::new(table);
+            }
             None => tables.push(Arc::new(table)),
         }
         Catalog::new(tables, self.others.clone(), self.encoding)

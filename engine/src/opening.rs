@@ -1,0 +1,383 @@
+//! How a database is opened: the file, its log, what of the log is replayed, and the catalog.
+//!
+//! Decisions are [`crate::recovery`]'s; the pager has rolled back a hot journal and carried a left-over `-wal` into the file
+//! before anything is decided here.
+//!
+//! # Invariants
+//! - N1: an open that fails leaves everything as another open can use it.
+//! - N2: only when the decision says so is the log changed.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use heddle_base::sync::Arc;
+use heddle_base::{PageNo, RowId, Timestamp, TreeId};
+use heddle_btree::cursor::Seek;
+use heddle_btree::header::Header;
+use heddle_btree::pager::{self, Pager, PagerOptions};
+use heddle_btree::tree::Tree;
+use heddle_io::{Env, OpenOptions};
+use heddle_mvcc::{Store, StoreOptions};
+use heddle_txn::redo::{self, Control, Record};
+use heddle_txn::{Base, Manager, ManagerOptions, Parts, Roots};
+use heddle_wal::{Log, LogOptions, Recovered};
+
+use crate::catalog::load::{Entry, load, tree_of};
+use crate::catalog::schema_row::SchemaRow;
+use crate::catalog::{Catalog, TableInfo};
+use crate::core::{Core, Limits, Opened, SCHEMA_ROOT, schema_table};
+use crate::directory::{self, Found, Key, Registration};
+use crate::recovery::{Commits, Decision, FileFound, Lineage, Observed, Refusal, decide};
+use crate::{AutoVacuum, Error, Options, Result, maintenance};
+
+/// Opens a database of its own, or finds the one that is open.
+pub(crate) async fn open(path: &Path, options: &Options) -> Result<Arc<Core>> {
+    let (env, owns_env) = match &options.env {
+        Some(env) => (env.clone(), false),
+        None => (Env::system(), true),
+    };
+    let found = find_file(&env, path, options).await?;
+    let key = Key::new(&env, &found);
+    match directory::enter(key, &env, options.busy_timeout).await {
+        Found::Free(registration) => {
+            let opening = Opening { env, owns_env, path: path.to_owned(), options };
+            let core = opening.run(Some(registration)).await.map_err(|error| error.at(path))?;
+            Ok(core)
+        }
+        Found::Open(core) if options.share && core.add_session() => Ok(core),
+        Found::Open(_) | Found::Ending => Err(Error::AlreadyOpen { path: path.to_owned() }),
+    }
+}
+
+/// Opens a database in memory, which nobody else can find.
+pub(crate) async fn open_in_memory(options: &Options) -> Result<Arc<Core>> {
+    let memory = Env::memory();
+    let env = match &options.env {
+        Some(env) => Env { io: memory.io, runtime: std::sync::Arc::clone(&env.runtime) },
+        None => memory,
+    };
+    let path = PathBuf::from(":memory:");
+    let opening = Opening { env, owns_env: true, path, options };
+    opening.run(None).await
+}
+
+/// The file's identity; the file is made if it is absent and may be made.
+async fn find_file(env: &Env, path: &Path, options: &Options) -> Result<heddle_io::Metadata> {
+    let not_found = || Error::NotFound { path: path.to_owned() };
+    let mut found = env.io.metadata(path).await?;
+    if found.is_none() {
+        if !options.create || options.read_only {
+            return Err(not_found());
+        }
+        env.io.open(path, OpenOptions::CREATE).await.map_err(|error| denied(error, path))?;
+        found = env.io.metadata(path).await?;
+    }
+    let found = found.ok_or_else(not_found)?;
+    if found.is_dir {
+        let reason = "it is a directory".to_owned();
+        return Err(Error::NotADatabase { path: path.to_owned(), reason });
+    }
+    if options.read_only {
+        return Ok(found);
+    }
+    let read_only = |reason: &str| Error::ReadOnly { path: path.to_owned(), reason: reason.into() };
+    if !found.writable {
+        return Err(read_only("the file may not be written; open it for reading only"));
+    }
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if env.io.metadata(dir).await?.is_some_and(|dir| dir.is_dir && !dir.writable) {
+        return Err(read_only("its directory may not be written, and the log needs a place there"));
+    }
+    Ok(found)
+}
+
+fn denied(error: heddle_io::Error, path: &Path) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            Error::ReadOnly { path: path.to_owned(), reason: error.to_string() }
+        }
+        _ => error.into(),
+    }
+}
+
+struct Opening<'a> {
+    env: Env,
+    owns_env: bool,
+    path: PathBuf,
+    options: &'a Options,
+}
+
+/// What the log turned out to be.
+struct Replayed {
+    /// The state to begin from, if the log says one.
+    control: Option<Control>,
+    manager: Manager,
+}
+
+impl Opening<'_> {
+    async fn run(self, registration: Option<Registration>) -> Result<Arc<Core>> {
+        let (pager, found) = Pager::open(&self.env, &self.path, self.pager_options())
+            .await
+            .map_err(|error| self.name_lock(error))?;
+        let replayed = match (registration.is_some(), self.options.read_only) {
+            (false, _) => self.without_log(&pager),
+            (true, _) => self.recover(&pager, &found).await?,
+        };
+        let Replayed { control, manager } = replayed;
+        let header = pager.snapshot().header().clone();
+        let schema_table = std::sync::Arc::new(schema_table(header.encoding)?);
+        let (catalog, roots, next_tree) =
+            self.load_catalog(&pager, &manager, &schema_table, control.as_ref()).await?;
+        let base_ts = control.as_ref().map_or(Timestamp::ZERO, |control| control.cut);
+        let roots = std::sync::Arc::new(roots);
+        manager.publish_base(Base { ts: base_ts, snapshot: pager.snapshot(), roots });
+        let write_version = match &control {
+            Some(control) => control.write_version,
+            // Between the two last steps of a clean close: byte 19 is as the file was found.
+            None if header.write_version > 2 => header.read_version,
+            None => header.write_version,
+        };
+        let core = Arc::new(Core::new(Opened {
+            env: self.env,
+            owns_env: self.owns_env,
+            path: self.path,
+            manager,
+            pager,
+            catalog,
+            schema_table,
+            next_tree,
+            write_version,
+            limits: Limits::of(self.options),
+            registration,
+        }));
+        core.add_session();
+        Core::publish(&core);
+        if !core.limits.read_only {
+            maintenance::start(&core);
+            core.after_commit();
+        }
+        Ok(core)
+    }
+
+    fn pager_options(&self) -> PagerOptions {
+        PagerOptions {
+            read_only: self.options.read_only,
+            page_size: self.options.page_size,
+            encoding: self.options.encoding,
+            auto_vacuum: match self.options.auto_vacuum {
+                AutoVacuum::None => pager::AutoVacuum::None,
+                AutoVacuum::Full => pager::AutoVacuum::Full,
+                AutoVacuum::Incremental => pager::AutoVacuum::Incremental,
+            },
+            cache_bytes: self.options.cache_bytes,
+            ..PagerOptions::default()
+        }
+    }
+
+    fn name_lock(&self, error: heddle_btree::Error) -> Error {
+        match error {
+            heddle_btree::Error::Io(error) => denied(error, &self.path),
+            other => other.into(),
+        }
+    }
+
+    fn manager(&self, log: Log, pager: &Pager) -> Manager {
+        let seed = self.env.runtime.random();
+        let base =
+            Base { ts: Timestamp::ZERO, snapshot: pager.snapshot(), roots: Default::default() };
+        Manager::new(Parts {
+            env: self.env.clone(),
+            store: Store::new(StoreOptions { seed, ..StoreOptions::default() }),
+            log,
+            base,
+            options: ManagerOptions::default(),
+        })
+    }
+
+    fn without_log(&self, pager: &Pager) -> Replayed {
+        let log = Log::in_memory(&self.env, LogOptions::default());
+        Replayed { control: None, manager: self.manager(log, pager) }
+    }
+
+    /// Reads the log and does what the table of [`crate::recovery`] says.
+    async fn recover(&self, pager: &Pager, found: &pager::Found) -> Result<Replayed> {
+        let opened = Log::open(&self.env, &self.path, LogOptions::default()).await?;
+        let heddle_wal::Opened { log, mut recovery } = opened;
+        let manager = self.manager(log.clone(), pager);
+        let counter = found.header.change_counter;
+        let mut lineage = Lineage::default();
+        let (mut newest, mut any, mut next_tree) = (Timestamp::ZERO, false, TreeId(0));
+        while let Some(recovered) = recovery.next().await? {
+            any = true;
+            match recovered {
+                Recovered::Control(bytes) => match redo::decode(&bytes)? {
+                    Record::Control(control) => {
+                        next_tree = next_tree.max(control.next_tree);
+                        lineage.note(control);
+                    }
+                    Record::Commit(_) => return Err(self.bad_log("a commit among its notes")),
+                },
+                Recovered::Commit { ticket, bytes } => {
+                    newest = newest.max(ticket);
+                    let cut = lineage.find(counter).map_or(Timestamp::ZERO, |control| control.cut);
+                    // A later note may still raise the cut: then what was linked is of no use, and does no harm.
+                    if ticket > cut {
+                        next_tree = next_tree.max(past_trees(&bytes)?);
+                        manager.replay(ticket, &bytes, TreeId(u32::MAX))?;
+                    }
+                }
+            }
+        }
+        if any && lineage.is_empty() {
+            return Err(self.bad_log("it has commits, but nothing says where they begin"));
+        }
+        let control = lineage.find(counter).cloned();
+        let cut = control.as_ref().map_or(lineage.settled_cut(), |control| control.cut);
+        let observed = Observed {
+            commits: match (any, newest > cut) {
+                (false, _) => Commits::NoLog,
+                (true, false) => Commits::None,
+                (true, true) => Commits::Some,
+            },
+            counter: lineage.classify(counter, found.header.version_valid_for),
+            file: match (found.created, found.header.write_version) {
+                (true, _) => FileFound::Made,
+                (false, Header::FENCE) => FileFound::Fenced,
+                (false, _) => FileFound::Open,
+            },
+            read_only: self.options.read_only,
+        };
+        let decision = decide(observed);
+        tracing::debug!(path = %self.path.display(), ?observed, ?decision, "recovery");
+        match decision {
+            Decision::Refuse(refusal) => {
+                log.close(false).await?;
+                Err(self.refuse(refusal))
+            }
+            Decision::Open if self.options.read_only => {
+                log.close(false).await?;
+                Ok(self.without_log(pager))
+            }
+            Decision::Open => {
+                recovery.finish().await?;
+                Ok(Replayed { control: None, manager })
+            }
+            Decision::Discard => {
+                drop(recovery);
+                log.close(false).await?;
+                Log::discard(&self.env, &self.path).await?;
+                let opened = Log::open(&self.env, &self.path, LogOptions::default()).await?;
+                opened.recovery.finish().await?;
+                Ok(Replayed { control: None, manager: self.manager(opened.log, pager) })
+            }
+            Decision::Replay => {
+                recovery.finish().await?;
+                let control = control.map(|control| Control { next_tree, ..control });
+                Ok(Replayed { control, manager })
+            }
+        }
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Error {
+        let path = self.path.clone();
+        let log = crate::database::log_path(&self.path);
+        match refusal {
+            Refusal::NeedsRecovery => Error::NeedsRecovery { path },
+            Refusal::ChangedUnderLog => Error::ChangedUnderLog { path, log },
+            Refusal::ForeignLog => {
+                let reason = "the database is not the one that its commits were made in".to_owned();
+                Error::ForeignLog { path, log, reason }
+            }
+            Refusal::DamagedWal => {
+                let reason = "its -wal, which held a checkpoint, is damaged or gone, and the log goes on after it";
+                Error::Corrupt { path, reason: reason.to_owned() }
+            }
+        }
+    }
+
+    fn bad_log(&self, reason: &str) -> Error {
+        let path = crate::database::log_path(&self.path);
+        Error::Corrupt { path, reason: reason.to_owned() }
+    }
+
+    /// The catalog of the newest state, the base's roots, and the number of the next tree.
+    async fn load_catalog(
+        &self,
+        pager: &Pager,
+        manager: &Manager,
+        schema: &TableInfo,
+        control: Option<&Control>,
+    ) -> Result<(Catalog, Roots, TreeId)> {
+        let encoding = schema_encoding(pager);
+        let mut rows = Vec::new();
+        let mut next_tree = TreeId(TreeId::SCHEMA.get() + 1);
+        let roots: Roots = match control {
+            Some(control) => {
+                next_tree = control.next_tree.max(next_tree);
+                control.trees.iter().copied().collect()
+            }
+            None => {
+                let mut roots = vec![(TreeId::SCHEMA, SCHEMA_ROOT)];
+                for (_, row) in base_rows(pager, encoding).await? {
+                    if let crate::catalog::schema_row::Place::Page(page) = row.place {
+                        roots.push((next_tree, page));
+                        next_tree = TreeId(next_tree.get() + 1);
+                    }
+                }
+                roots.into_iter().collect()
+            }
+        };
+        let cut = control.map_or(Timestamp::ZERO, |control| control.cut);
+        let shared = std::sync::Arc::new(roots.clone());
+        manager.publish_base(Base { ts: cut, snapshot: pager.snapshot(), roots: shared });
+        let pages: HashMap<PageNo, TreeId> = roots.iter().map(|(tree, page)| (page, tree)).collect();
+        let mut newest = manager.peek()?;
+        let (all, forward) = (std::ops::Bound::Unbounded, heddle_txn::Direction::Forward);
+        let mut cursor = newest.peek_range(&schema.tree, all.clone(), all, forward);
+        let damaged = |reason| Error::Corrupt { path: self.path.clone(), reason };
+        while let Some((key, record)) = cursor.next(&mut newest).await? {
+            let Some(rowid) = heddle_btree::key::decode_rowid(&key) else { continue };
+            let row = SchemaRow::decode(&record, encoding).map_err(damaged)?;
+            let tree = tree_of(row.place, &pages).map_err(damaged)?;
+            rows.push(Entry { rowid: RowId(rowid), row, tree });
+        }
+        let catalog = load(rows, encoding).map_err(damaged)?;
+        Ok((catalog, roots, next_tree))
+    }
+}
+
+fn schema_encoding(pager: &Pager) -> heddle_btree::text::Encoding {
+    pager.snapshot().header().encoding
+}
+
+/// The rows of the schema table as the file has them.
+async fn base_rows(
+    pager: &Pager,
+    encoding: heddle_btree::text::Encoding,
+) -> Result<Vec<(RowId, SchemaRow)>> {
+    let mut cursor = Tree::table(SCHEMA_ROOT).cursor(pager.snapshot());
+    let mut rows = Vec::new();
+    let mut on_row = cursor.seek(Seek::First).await?;
+    while on_row {
+        let rowid = cursor.rowid()?;
+        let record = cursor.value().await?;
+        let row = SchemaRow::decode(record, encoding)
+            .map_err(|error| crate::cells::corrupt("sqlite_schema", error))?;
+        rows.push((RowId(rowid), row));
+        on_row = cursor.next().await?;
+    }
+    Ok(rows)
+}
+
+/// The number after all trees that a commit changes.
+fn past_trees(record: &Bytes) -> Result<TreeId> {
+    let Record::Commit(items) = redo::decode(record)? else { return Ok(TreeId(0)) };
+    let mut past = TreeId(0);
+    for item in items {
+        if let redo::Item::Change(change) = item? {
+            past = past.max(TreeId(change.tree.get().saturating_add(1)));
+        }
+    }
+    Ok(past)
+}
