@@ -50,7 +50,8 @@ pub(crate) fn given<'a>(
     }
     let mut cells = Cells::new();
     for (position, (column, value)) in def.columns.iter().zip(values).enumerate() {
-        let cell = column.store(value, encoding).map_err(|found| datatype(table, position, found))?;
+        let cell =
+            column.store(value, encoding).map_err(|found| datatype(table, position, found))?;
         if def.rowid_alias == Some(position) {
             if !matches!(cell, Stored::Null | Stored::Integer(_)) {
                 return Err(datatype(table, position, value.type_name()));
@@ -140,7 +141,11 @@ pub(crate) fn row_record(table: &TableInfo, cells: &Cells<'_>) -> Result<Bytes> 
 pub(crate) fn row_key(table: &TableInfo, cells: &Cells<'_>) -> Bytes {
     let mut out = Vec::new();
     if let (TreeKind::Index(shape), Some(parts)) = (&*table.tree.kind, &table.def.primary_key) {
-        key::encode_values(shape, parts.iter().map(|part| cells[part.column].as_record()), &mut out);
+        key::encode_values(
+            shape,
+            parts.iter().map(|part| cells[part.column].as_record()),
+            &mut out,
+        );
     }
     out.into()
 }
@@ -149,7 +154,11 @@ pub(crate) fn row_key(table: &TableInfo, cells: &Cells<'_>) -> Bytes {
 ///
 /// # Errors
 /// [`Error::TooBig`].
-pub(crate) fn index_entry(index: &IndexInfo, cells: &Cells<'_>, rowid: Option<i64>) -> Result<Entry> {
+pub(crate) fn index_entry(
+    index: &IndexInfo,
+    cells: &Cells<'_>,
+    rowid: Option<i64>,
+) -> Result<Entry> {
     let declared = index.def.parts.iter().chain(&index.row_parts);
     let values = declared
         .map(|part| cells[part.column].as_record())

@@ -118,7 +118,7 @@ impl Checkpoint {
                 }
             }
         };
-        let header = base.snapshot.header();
+        let header = core.pager.snapshot().header().clone();
         let control = Control {
             stage: Stage::Intent,
             cut: cut.ts,
@@ -230,8 +230,7 @@ impl Checkpoint {
     async fn merge(&mut self) -> Result<(PageWriter, Roots)> {
         let mut writer = self.core.pager.begin_write().await?;
         let base = &self.base;
-        let merged =
-            merge(&self.core, &mut writer, base, self.cut.ts, &self.catalog).await?;
+        let merged = merge(&self.core, &mut writer, base, self.cut.ts, &self.catalog).await?;
         let Merged { roots, changes, schema_changed } = merged;
         self.report.changes = changes;
         let counter = self.control.counter;

@@ -32,7 +32,8 @@ use crate::transaction::largest_rowid;
 use crate::{Durability, Error, Options, Result};
 
 /// The text of `sqlite_schema`, which no row of it says.
-const SCHEMA: &str = "CREATE TABLE sqlite_schema(type text,name text,tbl_name text,rootpage int,sql text)";
+const SCHEMA: &str =
+    "CREATE TABLE sqlite_schema(type text,name text,tbl_name text,rootpage int,sql text)";
 
 /// See the module.
 pub(crate) struct Core {

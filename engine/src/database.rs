@@ -14,7 +14,9 @@ use heddle_wal::Log;
 
 use crate::core::Core;
 use crate::transaction::Transaction;
-use crate::{CheckpointSteps, Durability, Error, Isolation, Mode, Options, Result, TxOptions, opening};
+use crate::{
+    CheckpointSteps, Durability, Error, Isolation, Mode, Options, Result, TxOptions, opening,
+};
 
 /// An open database. Cloning gives another handle to the same one.
 ///

@@ -65,14 +65,14 @@ mod value;
 
 pub use database::{CheckpointReport, Database};
 pub use error::{Conflict, Constraint, Error, ErrorKind, Result};
-pub use index::Index;
 pub use heddle_base::{RowId, Timestamp};
 pub use heddle_btree::text::Encoding;
 pub use heddle_io::{BoxFuture, Env};
+pub use index::Index;
 pub use metrics::Metrics;
 pub use options::{AutoVacuum, Durability, Isolation, Mode, Options, TxOptions};
 pub use row::{ColumnName, Row, RowValues};
-pub use scan::{Direction, Scan, Step};
+pub use scan::{Direction, Scan};
 #[doc(hidden)]
 pub use steps::CheckpointSteps;
 pub use table::Table;

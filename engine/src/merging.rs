@@ -115,8 +115,8 @@ impl Merging<'_> {
         writer: &mut PageWriter,
         root: PageNo,
     ) -> Result<std::sync::Arc<TreeKind>> {
-        use heddle_btree::layout::{PageKind, PageView};
         use heddle_btree::key::KeyShape;
+        use heddle_btree::layout::{PageKind, PageView};
         let usable = writer.usable_size();
         let image = PagesMut::page(writer, root).await?;
         let view = PageView::parse(root, &image, usable).map_err(heddle_btree::Error::from)?;

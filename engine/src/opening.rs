@@ -331,7 +331,8 @@ impl Opening<'_> {
         let cut = control.map_or(Timestamp::ZERO, |control| control.cut);
         let shared = std::sync::Arc::new(roots.clone());
         manager.publish_base(Base { ts: cut, snapshot: pager.snapshot(), roots: shared });
-        let pages: HashMap<PageNo, TreeId> = roots.iter().map(|(tree, page)| (page, tree)).collect();
+        let pages: HashMap<PageNo, TreeId> =
+            roots.iter().map(|(tree, page)| (page, tree)).collect();
         let mut newest = manager.peek()?;
         let (all, forward) = (std::ops::Bound::Unbounded, heddle_txn::Direction::Forward);
         let mut cursor = newest.peek_range(&schema.tree, all.clone(), all, forward);

@@ -112,7 +112,11 @@ pub(crate) fn decide(observed: Observed) -> Decision {
             Refuse(Refusal::ChangedUnderLog)
         }
         (Commits::Some, Counter::Settled | Counter::Intended, FileFound::Fenced) => {
-            if read_only { Refuse(Refusal::NeedsRecovery) } else { Replay }
+            if read_only {
+                Refuse(Refusal::NeedsRecovery)
+            } else {
+                Replay
+            }
         }
     }
 }
@@ -176,13 +180,8 @@ mod tests {
 
     use super::*;
 
-    const COUNTERS: [Counter; 5] = [
-        Counter::Settled,
-        Counter::Intended,
-        Counter::Older,
-        Counter::Unknown,
-        Counter::Torn,
-    ];
+    const COUNTERS: [Counter; 5] =
+        [Counter::Settled, Counter::Intended, Counter::Older, Counter::Unknown, Counter::Torn];
 
     fn all() -> Vec<Observed> {
         let mut all = Vec::new();
@@ -206,7 +205,10 @@ mod tests {
             let leads = matches!(observed.counter, Counter::Settled | Counter::Intended);
             let fenced = observed.file == FileFound::Fenced;
             if observed.commits == Commits::Some {
-                assert!(!matches!(decision, Decision::Discard | Decision::Open), "Y1: {observed:?}");
+                assert!(
+                    !matches!(decision, Decision::Discard | Decision::Open),
+                    "Y1: {observed:?}"
+                );
             }
             if decision == Decision::Replay {
                 assert!(leads && fenced && !observed.read_only, "Y2, Y3: {observed:?}");

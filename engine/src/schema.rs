@@ -398,7 +398,10 @@ fn index_row(index: &IndexInfo, sql: Option<String>) -> SchemaRow {
 ///
 /// # Cancel safety
 /// The commit runs in a task of its own: dropped, it ends in the background.
-pub(crate) async fn commit(tx: Transaction, committing: Committing) -> Result<Committed, Failed> {
+pub(crate) async fn commit(
+    tx: Transaction,
+    committing: Committing,
+) -> std::result::Result<Committed, Failed> {
     let (kept, outcome) = promise();
     let runtime = std::sync::Arc::clone(&tx.core.env.runtime);
     let task = async move {
@@ -410,7 +413,7 @@ pub(crate) async fn commit(tx: Transaction, committing: Committing) -> Result<Co
     outcome.wait().await.unwrap_or(Err(Failed::Here(Error::Closed)))
 }
 
-async fn commit_here(mut tx: Transaction) -> Result<Committed, Failed> {
+async fn commit_here(mut tx: Transaction) -> std::result::Result<Committed, Failed> {
     // Before others are made to wait for the catalog: from here on no immediate transaction begins, which would hold
     // the gate that this commit needs, and wait for the catalog that this commit makes.
     let schema = tx.core.schema_tree();
@@ -435,9 +438,9 @@ async fn commit_here(mut tx: Transaction) -> Result<Committed, Failed> {
         })));
     }
     let published = inner.publish().await?;
-    core.committed();
     let ticket = published.ticket();
     changing.end(ticket.map(|ticket| (ticket, catalog)));
+    core.committed();
     if let Some(ticket) = ticket {
         reservations.committed(ticket);
     }

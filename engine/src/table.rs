@@ -334,7 +334,8 @@ impl<'tx> Table<'tx> {
             None => RowName::Key(cells::row_key(&info, &cells)),
         };
         if !name.fresh
-            && self.tx.inner.get_for_constraint(&info.tree, &row.tree_key()).await?.is_some() {
+            && self.tx.inner.get_for_constraint(&info.tree, &row.tree_key()).await?.is_some()
+        {
             return Err(duplicate_row(&info, row.rowid()));
         }
         let mut plan = Plan::default();
@@ -398,7 +399,8 @@ impl<'tx> Table<'tx> {
         let new_name = renamed(&info, &old_name, &mut new);
         let moves = new_name != old_name;
         if moves
-            && self.tx.inner.get_for_constraint(&info.tree, &new_name.tree_key()).await?.is_some() {
+            && self.tx.inner.get_for_constraint(&info.tree, &new_name.tree_key()).await?.is_some()
+        {
             return Err(duplicate_row(&info, new_name.rowid()));
         }
         let mut plan = Plan::default();

@@ -265,7 +265,7 @@ impl Transaction {
     }
 
     /// As [`Transaction::commit`], with what a retry needs.
-    pub(crate) async fn try_commit(self) -> Result<Committed, Failed> {
+    pub(crate) async fn try_commit(self) -> std::result::Result<Committed, Failed> {
         if !self.inner.has_writes() {
             let Transaction { mut core, inner, .. } = self;
             inner.commit().await?;
