@@ -4,6 +4,8 @@
 //! - F1: everything lies on 4 KiB boundaries; all integers are little-endian.
 //! - F2: decoding never trusts a length before the checksum that covers it has been verified.
 
+use std::ops::Range;
+
 use heddle_io::IoBuf;
 
 /// Unit of alignment in bytes.
@@ -171,6 +173,8 @@ pub(crate) enum Kind {
     Control,
     /// A piece of the record that the next entry continues.
     Piece,
+    /// The pieces before belong to a record whose end was lost: forget them.
+    Forget,
 }
 
 impl Kind {
@@ -179,49 +183,51 @@ impl Kind {
             Kind::Commit => 1,
             Kind::Control => 2,
             Kind::Piece => 3,
+            Kind::Forget => 4,
         }
     }
+
+    fn of(code: u8) -> Option<Self> {
+        [Kind::Commit, Kind::Control, Kind::Piece, Kind::Forget]
+            .into_iter()
+            .find(|kind| kind.code() == code)
+    }
 }
 
-/// One entry of a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry<'a> {
+/// Writes an entry at `at`; gives its end. The caller has made the buffer large enough. `delta` is
+/// the commit's ticket less the header's `before`, 0 for other kinds.
+pub(crate) fn put_entry(
+    buf: &mut [u8],
+    at: usize,
+    kind: Kind,
+    delta: u32,
+    payload: &[u8],
+) -> usize {
+    let end = at + ENTRY_HEADER + payload.len();
+    put(buf, at, &[kind.code()]);
+    put(buf, at + 1, &delta.to_le_bytes());
+    put(buf, at + 5, &(payload.len() as u32).to_le_bytes());
+    put(buf, at + ENTRY_HEADER, payload);
+    end
+}
+
+/// One entry of a group, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
     pub(crate) kind: Kind,
-    /// The commit's ticket less the header's `before`; 0 for others.
     pub(crate) delta: u32,
-    pub(crate) payload: &'a [u8],
+    /// Where in the group its payload lies.
+    pub(crate) payload: Range<usize>,
 }
 
-impl Entry<'_> {
-    /// Writes the entry at `at`; gives the end. The caller has made the buffer large enough.
-    pub(crate) fn put(&self, buf: &mut [u8], at: usize) -> usize {
-        let end = at + ENTRY_HEADER + self.payload.len();
-        put(buf, at, &[self.kind.code()]);
-        put(buf, at + 1, &self.delta.to_le_bytes());
-        put(buf, at + 5, &(self.payload.len() as u32).to_le_bytes());
-        put(buf, at + ENTRY_HEADER, self.payload);
-        end
-    }
-}
-
-/// The entries of a verified group; `None` where they do not parse.
-pub(crate) fn entries(group: &[u8], count: u32) -> Option<Vec<Entry<'_>>> {
-    let mut rest = group.get(GROUP_HEADER..)?;
-    let mut found = Vec::new();
-    for _ in 0..count {
-        let kind = match *rest.first()? {
-            1 => Kind::Commit,
-            2 => Kind::Control,
-            3 => Kind::Piece,
-            _ => return None,
-        };
-        let delta = u32_at(rest, 1)?;
-        let len = u32_at(rest, 5)? as usize;
-        let payload = rest.get(ENTRY_HEADER..)?.get(..len)?;
-        rest = rest.get(ENTRY_HEADER + len..)?;
-        found.push(Entry { kind, delta, payload });
-    }
-    rest.is_empty().then_some(found)
+/// The entry at `at` of a verified group (header and entries, no padding); `None` where there is
+/// no entry.
+pub(crate) fn entry_at(group: &[u8], at: usize) -> Option<Entry> {
+    let kind = Kind::of(*group.get(at)?)?;
+    let delta = u32_at(group, at + 1)?;
+    let start = at + ENTRY_HEADER;
+    let end = start.checked_add(u32_at(group, at + 5)? as usize)?;
+    (end <= group.len()).then_some(Entry { kind, delta, payload: start..end })
 }
 
 fn put(buf: &mut [u8], at: usize, bytes: &[u8]) {

@@ -15,12 +15,16 @@
 //! # Format
 //! `docs/format.md`, "The redo log".
 
+mod bell;
+mod budget;
 mod error;
 mod flusher;
 mod format;
+mod keeper;
 mod log;
 mod metrics;
 mod options;
+mod pack;
 mod recovery;
 #[doc(hidden)]
 pub mod ring;
@@ -33,4 +37,4 @@ pub use error::{Error, Result};
 pub use log::{Draw, Log, Permit};
 pub use metrics::Metrics;
 pub use options::{Durability, LogOptions};
-pub use recovery::{Control, Opened, Recovery};
+pub use recovery::{Facts, Opened, Recovered, Recovery};

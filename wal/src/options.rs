@@ -36,6 +36,12 @@ pub struct LogOptions {
     pub normal_sync_interval: Duration,
     /// How long the flusher spins for work before it sleeps, where the runtime permits spinning.
     pub spin: Duration,
+    /// How long a lone committer asks again and again instead of sleeping, its executor running
+    /// others in between, where the runtime permits spinning and the disk is no slower than this.
+    pub wait_spin: Duration,
+    /// After how long without a commit the log is sealed: one more group, which says that all
+    /// before it is on disk.
+    pub seal_after: Duration,
 }
 
 impl Default for LogOptions {
@@ -50,6 +56,8 @@ impl Default for LogOptions {
             ring_slots: 4096,
             normal_sync_interval: Duration::from_millis(200),
             spin: Duration::from_micros(30),
+            wait_spin: Duration::from_micros(300),
+            seal_after: Duration::from_millis(50),
         }
     }
 }
@@ -63,7 +71,7 @@ impl LogOptions {
         self.first_segment_bytes = self.first_segment_bytes.clamp(least, 1 << 40);
         self.first_segment_bytes = self.first_segment_bytes.next_multiple_of(block);
         self.segment_bytes = self.segment_bytes.clamp(least, 1 << 40).next_multiple_of(block);
-        self.window_bytes = self.window_bytes.clamp(self.group_bytes as u64, 1 << 40);
+        self.window_bytes = self.window_bytes.clamp(self.group_bytes as u64, 1 << 30);
         self.max_in_flight = self.max_in_flight.clamp(1, 64);
         self.max_record_bytes = self.max_record_bytes.min(1 << 30);
         self.ring_slots = self.ring_slots.clamp(2, 1 << 20).next_power_of_two();
