@@ -7,6 +7,7 @@ use heddle_btree::page::{Page, PageBuf};
 use heddle_btree::pages::PagesMut;
 
 /// All pages of a file, to be changed.
+#[derive(Clone)]
 pub struct Draft {
     pages: Vec<Option<Page>>,
     header: Header,
