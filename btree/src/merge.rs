@@ -14,8 +14,8 @@
 //! Invariants:
 //! 1. A subtree passes as one child only if all levels below its own are empty.
 //! 2. Every entry of an index tree is in exactly one item: a divider goes down with the rightmost touched page left of it.
-//! 3. Every page but the root has a cell; one filled less than a third has no room beside it in its neighbours, or is
-//!    the last of a tree that grows at its end.
+//! 3. Every page but the root has a cell. A touched page filled less than a third shares with a neighbour, unless it is the
+//!    last of a tree that grows at its end; what is still less filled then has a large cell beside it.
 //! 4. Memory is bounded by a few pages a level, however many changes there are, but for the maps in [`Space`].
 //! 5. No more pages are opened than the file has: trees that share pages end with `Corrupt`.
 

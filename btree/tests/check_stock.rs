@@ -7,14 +7,14 @@ mod common;
 use std::path::Path;
 
 use common::image::FileImage;
-use common::{block_on, encoding_of, scratch, shared, stock, trees};
+use common::{block_on, problems, scratch, shared, stock, subject, trees};
 use fastrand::Rng;
 use heddle_base::PageNo;
-use heddle_btree::check::{Order, Problem, Subject, check};
+use heddle_btree::check::{Order, Subject, check};
 use heddle_btree::header::Header;
 use heddle_btree::pages::Pages;
 use heddle_btree::record::Record;
-use heddle_btree::tree::{Tree, TreeKind};
+use heddle_btree::tree::Tree;
 use heddle_btree::value::ValueRef;
 use rusqlite::Connection;
 
@@ -36,12 +36,6 @@ fn subjects(image: &FileImage) -> Option<Vec<Subject>> {
         }
         Some(out)
     })
-}
-
-fn problems(bytes: &[u8], subjects: &[Subject]) -> Vec<Problem> {
-    let image = FileImage::new(bytes, true).expect("a database");
-    let header = Header::parse(bytes).expect("a header");
-    block_on(check(&image, &header, subjects, 100)).expect("the image can be read")
 }
 
 /// Stock's verdict; `None` if it can't even give one.
@@ -91,17 +85,8 @@ fn sound_files_have_no_problem() {
                          PRAGMA encoding = '{encoding}'; {SCHEMA}"
                     ),
                 );
-                let _ = encoding_of(&connection);
-                let subjects: Vec<_> = trees(&connection)
-                    .into_iter()
-                    .map(|known| Subject {
-                        root: known.tree.root(),
-                        order: match known.tree.kind() {
-                            TreeKind::Table => Order::Table,
-                            TreeKind::Index(shape) => Order::Index(shape.clone()),
-                        },
-                    })
-                    .collect();
+                let subjects: Vec<_> =
+                    trees(&connection).into_iter().map(|known| subject(&known.tree)).collect();
                 assert_eq!(subjects.len(), 4);
                 let bytes = std::fs::read(&file.path).expect("the file");
                 assert_eq!(problems(&bytes, &subjects), [], "{page_size} {auto_vacuum} {encoding}");

@@ -12,10 +12,13 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
 use heddle_base::PageNo;
+use heddle_btree::check::{Order, Problem, Subject, check};
 use heddle_btree::collation::Collation;
+use heddle_btree::header::Header;
 use heddle_btree::key::{KeyColumn, KeyShape};
 use heddle_btree::text::Encoding;
 use heddle_btree::tree::Tree;
+use heddle_btree::tree::TreeKind;
 use heddle_btree::value::ValueRef;
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -249,4 +252,30 @@ pub fn lossy(value: rusqlite::types::ValueRef<'_>) -> Value {
         }
         other => Value::try_from(other).expect("a value"),
     }
+}
+
+/// What the check has to know of a tree.
+pub fn subject(tree: &Tree) -> Subject {
+    let order = match tree.kind() {
+        TreeKind::Table => Order::Table,
+        TreeKind::Index(shape) => Order::Index(shape.clone()),
+    };
+    Subject { root: tree.root(), order }
+}
+
+/// What our own check finds wrong with a file.
+pub fn problems(bytes: &[u8], subjects: &[Subject]) -> Vec<Problem> {
+    let image = FileImage::new(bytes, true).expect("a database");
+    let header = Header::parse(bytes).expect("a header");
+    block_on(check(&image, &header, subjects, 100)).expect("the image can be read")
+}
+
+/// What stock's check says of a file, or why it can't.
+pub fn integrity(path: &Path) -> Vec<String> {
+    let check = || -> rusqlite::Result<Vec<String>> {
+        let connection = Connection::open(path)?;
+        let mut statement = connection.prepare("PRAGMA integrity_check")?;
+        statement.query_map([], |r| r.get(0))?.collect()
+    };
+    check().unwrap_or_else(|error| vec![error.to_string()])
 }
