@@ -311,7 +311,8 @@ impl Flusher {
                             continue;
                         }
                         Some(Filled { bytes, kind, level, blocks }) => {
-                            (Pending { ticket: self.taken, kind, bytes }, level, blocks)
+                            let (ticket, continued) = (self.taken, false);
+                            (Pending { ticket, kind, bytes, continued }, level, blocks)
                         }
                     }
                 }

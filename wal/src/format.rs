@@ -177,6 +177,9 @@ pub(crate) enum Kind {
     Forget,
 }
 
+/// In an entry's first byte: pieces of the same record come before it.
+const CONTINUED: u8 = 0x80;
+
 impl Kind {
     fn code(self) -> u8 {
         match self {
@@ -194,18 +197,22 @@ impl Kind {
     }
 }
 
-/// Writes an entry at `at`; gives its end. The caller has made the buffer large enough. `delta` is
-/// the commit's ticket less the header's `before`, 0 for other kinds.
-pub(crate) fn put_entry(
-    buf: &mut [u8],
-    at: usize,
-    kind: Kind,
-    delta: u32,
-    payload: &[u8],
-) -> usize {
+/// What precedes an entry's payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EntryHeader {
+    pub(crate) kind: Kind,
+    /// Whether pieces of the same record come before it.
+    pub(crate) continued: bool,
+    /// The commit's ticket less the group's `before`; 0 for other kinds.
+    pub(crate) delta: u32,
+}
+
+/// Writes an entry at `at`; gives its end. The caller has made the buffer large enough.
+pub(crate) fn put_entry(buf: &mut [u8], at: usize, header: EntryHeader, payload: &[u8]) -> usize {
     let end = at + ENTRY_HEADER + payload.len();
-    put(buf, at, &[kind.code()]);
-    put(buf, at + 1, &delta.to_le_bytes());
+    let flag = if header.continued { CONTINUED } else { 0 };
+    put(buf, at, &[header.kind.code() | flag]);
+    put(buf, at + 1, &header.delta.to_le_bytes());
     put(buf, at + 5, &(payload.len() as u32).to_le_bytes());
     put(buf, at + ENTRY_HEADER, payload);
     end
@@ -214,8 +221,7 @@ pub(crate) fn put_entry(
 /// One entry of a group, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    pub(crate) kind: Kind,
-    pub(crate) delta: u32,
+    pub(crate) header: EntryHeader,
     /// Where in the group its payload lies.
     pub(crate) payload: Range<usize>,
 }
@@ -223,11 +229,12 @@ pub(crate) struct Entry {
 /// The entry at `at` of a verified group (header and entries, no padding); `None` where there is
 /// no entry.
 pub(crate) fn entry_at(group: &[u8], at: usize) -> Option<Entry> {
-    let kind = Kind::of(*group.get(at)?)?;
-    let delta = u32_at(group, at + 1)?;
+    let code = *group.get(at)?;
+    let (kind, continued) = (Kind::of(code & !CONTINUED)?, code & CONTINUED != 0);
+    let header = EntryHeader { kind, continued, delta: u32_at(group, at + 1)? };
     let start = at + ENTRY_HEADER;
     let end = start.checked_add(u32_at(group, at + 5)? as usize)?;
-    (end <= group.len()).then_some(Entry { kind, delta, payload: start..end })
+    (end <= group.len()).then_some(Entry { header, payload: start..end })
 }
 
 fn put(buf: &mut [u8], at: usize, bytes: &[u8]) {

@@ -8,7 +8,7 @@
 use bytes::Bytes;
 use heddle_io::IoBuf;
 
-use crate::format::{BLOCK, ENTRY_HEADER, GROUP_HEADER, GroupHeader, Kind, put_entry};
+use crate::format::{BLOCK, ENTRY_HEADER, EntryHeader, GROUP_HEADER, GroupHeader, Kind, put_entry};
 
 /// A record on its way into groups.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct Pending {
     pub(crate) ticket: u64,
     pub(crate) kind: Kind,
     pub(crate) bytes: Bytes,
+    /// Whether a part has been packed already.
+    pub(crate) continued: bool,
 }
 
 /// A group in the making.
@@ -49,24 +51,27 @@ impl Packer {
                 Kind::Commit => (record.ticket - self.before) as u32,
                 _ => 0,
             };
-            self.put(record.kind, delta, &record.bytes);
+            let Pending { kind, continued, .. } = record;
+            self.put(EntryHeader { kind, continued, delta }, &record.bytes);
             return None;
         }
         if room > ENTRY_HEADER {
             let piece = record.bytes.split_to(room - ENTRY_HEADER);
-            self.put(Kind::Piece, 0, &piece);
+            let (kind, continued) = (Kind::Piece, record.continued);
+            self.put(EntryHeader { kind, continued, delta: 0 }, &piece);
+            record.continued = true;
         }
         Some(record)
     }
 
-    /// Adds an entry without payload.
-    pub(crate) fn add_mark(&mut self, kind: Kind) {
-        self.put(kind, 0, &[]);
+    /// Says that the record whose pieces came before has no end.
+    pub(crate) fn forget(&mut self) {
+        self.put(EntryHeader { kind: Kind::Forget, continued: true, delta: 0 }, &[]);
     }
 
-    fn put(&mut self, kind: Kind, delta: u32, payload: &[u8]) {
+    fn put(&mut self, header: EntryHeader, payload: &[u8]) {
         self.grow(self.end + ENTRY_HEADER + payload.len());
-        self.end = put_entry(&mut self.buf, self.end, kind, delta, payload);
+        self.end = put_entry(&mut self.buf, self.end, header, payload);
         self.entries += 1;
     }
 

@@ -7,7 +7,8 @@
 //!
 //! # Invariants
 //! - Y1: no record whose commit was acknowledged as durable is left out, or opening fails.
-//! - Y2: records come in log order, each once, whole; of a record whose end is lost nothing comes.
+//! - Y2: records come in log order, each once, whole; of a record whose end is lost, or whose head
+//!   was recycled, nothing comes.
 //! - Y3: nothing is written or removed before `finish`; until then opening may be repeated.
 //! - Y4: memory is bounded by the window, a group and the largest record.
 
@@ -21,7 +22,8 @@ use heddle_io::{Env, IoBuf, OpenOptions};
 
 use crate::flusher::{Flusher, Tail};
 use crate::format::{
-    BLOCK, GROUP_HEADER, GroupHeader, Kind, NO_RESUME, SegmentHeader, VERSION, entry_at,
+    BLOCK, EntryHeader, GROUP_HEADER, GroupHeader, Kind, NO_RESUME, SegmentHeader, VERSION,
+    entry_at,
 };
 use crate::keeper::{self, Keeper};
 use crate::log::{Inner, Log, Phase};
@@ -83,6 +85,8 @@ pub struct Recovery {
     group: Option<(Group, usize, u32)>,
     /// Pieces of the record that is being read.
     pieces: BytesMut,
+    /// Whether the beginning of any record has been seen.
+    begun: bool,
     /// Groups beyond the position called durable.
     tail: VecDeque<Group>,
     /// Start, and last ticket, of each segment with groups, by index.
@@ -143,6 +147,7 @@ impl Recovery {
             facts: Facts { database_id, ..Facts::default() },
             group: None,
             pieces: BytesMut::new(),
+            begun: false,
             tail: VecDeque::new(),
             spans: Vec::new(),
             ended: false,
@@ -231,25 +236,34 @@ impl Recovery {
                 let group = group.clone();
                 return Err(self.corrupt(&group, "an entry can't be read"));
             };
+            let EntryHeader { kind, continued, delta } = entry.header;
             let payload = group.bytes.slice(entry.payload.clone());
-            let ticket = Timestamp(group.header.before + u64::from(entry.delta));
-            let out_of_range = ticket.get() > group.header.last;
+            let ticket = Timestamp(group.header.before + u64::from(delta));
             *at = entry.payload.end;
             *number += 1;
-            match entry.kind {
-                Kind::Commit if out_of_range => {
-                    let group = group.clone();
-                    return Err(self.corrupt(&group, "a ticket beyond the group's last"));
+            let fault = match kind {
+                // The log begins in the middle of a record: its head was recycled.
+                _ if continued && !self.begun => continue,
+                _ if continued == self.pieces.is_empty() => Some("pieces of a record are missing"),
+                Kind::Commit if ticket.get() > group.header.last => {
+                    Some("a ticket beyond the group's last")
                 }
+                Kind::Piece if self.pieces.len() + payload.len() > LONGEST => {
+                    Some("a record without end")
+                }
+                _ => None,
+            };
+            if let Some(what) = fault {
+                let group = group.clone();
+                return Err(self.corrupt(&group, what));
+            }
+            self.begun = true;
+            match kind {
                 Kind::Commit => {
                     let bytes = self.whole(payload);
                     return Ok(Some(Recovered::Commit { ticket, bytes }));
                 }
                 Kind::Control => return Ok(Some(Recovered::Control(self.whole(payload)))),
-                Kind::Piece if self.pieces.len() + payload.len() > LONGEST => {
-                    let group = group.clone();
-                    return Err(self.corrupt(&group, "a record without end"));
-                }
                 Kind::Piece => self.pieces.extend_from_slice(&payload),
                 Kind::Forget => self.pieces.clear(),
             }
@@ -368,7 +382,7 @@ impl Recovery {
         }
         let mut packer = Packer::new(IoBuf::zeroed(BLOCK), BLOCK, last);
         if !self.pieces.is_empty() {
-            packer.add_mark(Kind::Forget);
+            packer.forget();
         }
         // True as soon as anybody can read it: the segment gets its name when it is synced.
         let header = GroupHeader {
@@ -425,7 +439,8 @@ fn first_groups(inner: &Inner, control: Vec<u8>, last: u64) -> (IoBuf, Tail) {
     let limit = inner.options.group_bytes;
     let mut tail = Tail { offset: BLOCK as u64, lsn: 0, sequence: 1, crc: 0, last };
     let mut all = Vec::new();
-    let mut rest = Some(Pending { ticket: last, kind: Kind::Control, bytes: control.into() });
+    let (kind, bytes) = (Kind::Control, control.into());
+    let mut rest = Some(Pending { ticket: last, kind, bytes, continued: false });
     while let Some(record) = rest {
         let mut packer = Packer::new(IoBuf::zeroed(BLOCK), limit, last);
         rest = packer.add(record);

@@ -57,7 +57,7 @@ fn tickets_go_on_after_the_last_one_and_the_tail_is_kept_through_many_openings()
                 let ticket = commit(&log, expected.to_le_bytes().to_vec(), Full).await.unwrap();
                 assert_eq!(ticket, Timestamp(expected));
             }
-            if round % 3 == 0 {
+            if round.is_multiple_of(3) {
                 log.close(false).await.unwrap();
             }
         });
@@ -107,7 +107,7 @@ fn closing_with_removal_leaves_no_file() {
         let log = start(&simulation.env(), small()).await;
         for n in 0..100_u64 {
             commit(&log, vec![1; 900], Full).await.unwrap();
-            if n % 30 == 0 {
+            if n.is_multiple_of(30) {
                 log.recycle(log.durable()).await.unwrap();
             }
         }
@@ -277,7 +277,7 @@ fn recycled_segments_never_bring_back_old_groups() {
             let log = start(&simulation.env(), small()).await;
             for n in 0..300_u64 {
                 commit(&log, vec![n as u8; 700], Full).await.unwrap();
-                if n % 10 == 0 {
+                if n.is_multiple_of(10) {
                     log.recycle(log.durable()).await.unwrap();
                 }
             }
