@@ -18,6 +18,11 @@
 //! - [`sqlite_wal`]: SQLite's `-wal` file, read and written;
 //! - [`pager`], [`page_writer`]: the open file, its snapshots, and the one writer of new states.
 
+#![allow(
+    rustdoc::private_intra_doc_links,
+    reason = "module headers are for those who read the code"
+)]
+
 pub mod changes;
 pub mod check;
 pub mod collation;

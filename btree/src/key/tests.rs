@@ -1,3 +1,5 @@
+//! Keys in the order of stock SQLite.
+
 use super::*;
 use crate::record;
 

@@ -1,3 +1,5 @@
+//! Pages of hostile bytes, and what the format says of lengths.
+
 use proptest::prelude::*;
 
 use super::*;
