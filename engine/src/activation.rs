@@ -31,10 +31,11 @@ impl Activation {
     /// Dropped, it is done in the background.
     pub(crate) async fn run(&self, core: &Arc<Core>) -> Result<()> {
         let (kept, outcome) = promise();
-        let mut waiters = self.waiters.lock();
-        waiters.push(kept);
-        let first = waiters.len() == 1;
-        drop(waiters);
+        let first = {
+            let mut waiters = self.waiters.lock();
+            waiters.push(kept);
+            waiters.len() == 1
+        };
         if first {
             let core = Arc::clone(core);
             let runtime = std::sync::Arc::clone(&core.env.runtime);

@@ -419,13 +419,16 @@ async fn commit_here(mut tx: Transaction) -> std::result::Result<Committed, Fail
     let schema = tx.core.schema_tree();
     tx.inner.close_table(&schema).await?;
     let base = tx.base_catalog.clone().unwrap_or_else(|| std::sync::Arc::clone(&tx.catalog));
+    for table in tx.catalog.tables() {
+        if base.table_of_tree(table.tree.id).is_none_or(|old| !std::sync::Arc::ptr_eq(old, table)) {
+            tx.inner.change_schema(&table.tree, table.tree.schema_version);
+        }
+    }
     for table in base.tables() {
-        let changed = match tx.catalog.table_of_tree(table.tree.id) {
-            Some(now) if std::sync::Arc::ptr_eq(now, table) => continue,
-            Some(now) => now.tree.schema_version,
-            None => SchemaVersion(table.tree.schema_version.get() + 1),
-        };
-        tx.inner.change_schema(&table.tree, changed);
+        if tx.catalog.table_of_tree(table.tree.id).is_none() {
+            let version = SchemaVersion(table.tree.schema_version.get() + 1);
+            tx.inner.change_schema(&table.tree, version);
+        }
     }
     let Transaction { mut core, inner, catalog, reservations, .. } = tx;
     let changing = Changing::begin(&core).await;

@@ -1,0 +1,41 @@
+//! What the tests of the engine share.
+#![allow(dead_code, reason = "each test uses what it needs")]
+
+use std::future::Future;
+use std::path::Path;
+
+/// Runs a future on a runtime as users have it.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(future)
+}
+
+/// Stock SQLite finds nothing wrong with the file.
+pub fn stock_check(path: &Path) {
+    let stock = rusqlite::Connection::open(path).unwrap();
+    let mut verdict = stock.prepare("PRAGMA integrity_check").unwrap();
+    let verdict: Vec<String> =
+        verdict.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert_eq!(verdict, ["ok"], "{}", path.display());
+}
+
+/// The first column of a query's rows, as text.
+pub fn stock_rows(path: &Path, sql: &str) -> Vec<String> {
+    let stock = rusqlite::Connection::open(path).unwrap();
+    let mut query = stock.prepare(sql).unwrap();
+    let rows = query.query_map([], |row| {
+        let value: rusqlite::types::Value = row.get(0)?;
+        Ok(match value {
+            rusqlite::types::Value::Null => "NULL".to_owned(),
+            rusqlite::types::Value::Integer(v) => v.to_string(),
+            rusqlite::types::Value::Real(v) => format!("{v:?}"),
+            rusqlite::types::Value::Text(v) => v,
+            rusqlite::types::Value::Blob(v) => format!("{v:?}"),
+        })
+    });
+    rows.unwrap().map(Result::unwrap).collect()
+}
