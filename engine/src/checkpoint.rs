@@ -104,12 +104,12 @@ impl Checkpoint {
         }
         let (cut, catalog, base) = loop {
             core.history.settled().await;
-            core.log().sync().await?;
-            let cut = core.log().durable();
             let base = core.manager.base();
-            if cut <= base.ts {
+            if core.newest_commit() <= base.ts {
                 return Ok(None);
             }
+            core.log().sync().await?;
+            let cut = core.log().durable();
             // A change of the schema whose ticket is not above the cut has its entry, unless it is just being made.
             if let Some(catalog) = core.history.at(cut) {
                 match Registered::new(core, cut, &base) {

@@ -54,6 +54,9 @@ pub(crate) struct Core {
     path: PathBuf,
     next_tree: AtomicU32,
     next_holder: AtomicU64,
+    /// The newest commit that was published here or replayed. Notes of the checkpointer have tickets too, so that the
+    /// log's watermarks do not tell.
+    newest_commit: AtomicU64,
     /// The log's size at which the maintenance task is to look again.
     next_look: AtomicU64,
     /// New transactions wait: memory is over its limit.
@@ -104,6 +107,7 @@ pub(crate) struct Opened {
     pub(crate) catalog: Catalog,
     pub(crate) schema_table: std::sync::Arc<TableInfo>,
     pub(crate) next_tree: TreeId,
+    pub(crate) newest_commit: Timestamp,
     pub(crate) write_version: u8,
     pub(crate) limits: Limits,
     pub(crate) registration: Option<Registration>,
@@ -127,6 +131,7 @@ impl Core {
             path: opened.path,
             next_tree: AtomicU32::new(opened.next_tree.get()),
             next_holder: AtomicU64::new(0),
+            newest_commit: AtomicU64::new(opened.newest_commit.get()),
             next_look: AtomicU64::new(LOOK_BYTES),
             pressed: AtomicBool::new(false),
             checkpointing: AtomicBool::new(false),
@@ -262,6 +267,17 @@ impl Core {
 
     pub(crate) fn conflicts_by_table(&self) -> Vec<(String, u64)> {
         self.conflicts.lock().iter().map(|(table, count)| (table.clone(), *count)).collect()
+    }
+
+    /// Notes a commit that was published.
+    #[inline]
+    pub(crate) fn published(&self, ticket: Timestamp) {
+        self.newest_commit.fetch_max(ticket.get(), Ordering::SeqCst);
+    }
+
+    /// The newest commit; one that is just being published may be missing.
+    pub(crate) fn newest_commit(&self) -> Timestamp {
+        Timestamp(self.newest_commit.load(Ordering::SeqCst))
     }
 
     /// Tells the maintenance task if the log has grown so far that it should look.

@@ -36,7 +36,16 @@ struct Session {
 impl Drop for Session {
     fn drop(&mut self) {
         if !self.closed.swap(true, Ordering::SeqCst) && self.core.end_session() {
-            self.core.pulse.end();
+            let core = Arc::clone(&self.core);
+            let runtime = std::sync::Arc::clone(&core.env.runtime);
+            let task = async move {
+                core.pulse.end();
+                // The next open of the file waits for this, and finds nobody at work on the log.
+                if let Err(error) = core.log().close(false).await {
+                    tracing::debug!(%error, "the log of a dropped database did not end well");
+                }
+            };
+            runtime.spawn("dropped", Box::pin(task));
         }
     }
 }
@@ -238,7 +247,7 @@ impl Database {
             version_bytes: core.manager.store().memory() as u64,
             cached_bytes: core.pager.stats().cached_bytes as u64,
             checkpointed: core.manager.base().ts,
-            newest_commit: core.log().installed(),
+            newest_commit: core.newest_commit(),
             oldest_snapshot: core.manager.registry().oldest(),
             conflicts_by_table: core.conflicts_by_table(),
             ..core.counters.read()

@@ -143,16 +143,7 @@ async fn end(core: &Arc<Core>) -> Result<()> {
         return Ok(core.log().close(false).await?);
     }
     if core.log().is_active() {
-        loop {
-            let base = core.manager.base().ts;
-            checkpoint(core).await?;
-            if core.log().installed() <= core.manager.base().ts {
-                break;
-            }
-            if core.manager.base().ts == base {
-                return Err(Error::misuse("a commit came in while the database was closed"));
-            }
-        }
+        checkpoint(core).await?;
         core.pager.set_write_version(core.write_version).await?;
     }
     core.log().close(true).await?;

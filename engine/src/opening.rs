@@ -112,6 +112,7 @@ struct Opening<'a> {
 struct Replayed {
     /// The state to begin from, if the log says one.
     control: Option<Control>,
+    newest_commit: Timestamp,
     manager: Manager,
 }
 
@@ -124,7 +125,7 @@ impl Opening<'_> {
             (false, _) => self.without_log(&pager),
             (true, _) => self.recover(&pager, &found).await?,
         };
-        let Replayed { control, manager } = replayed;
+        let Replayed { control, newest_commit, manager } = replayed;
         let header = pager.snapshot().header().clone();
         let schema_table = std::sync::Arc::new(schema_table(header.encoding)?);
         let (catalog, roots, next_tree) =
@@ -147,6 +148,7 @@ impl Opening<'_> {
             catalog,
             schema_table,
             next_tree,
+            newest_commit,
             write_version,
             limits: Limits::of(self.options),
             registration,
@@ -197,7 +199,8 @@ impl Opening<'_> {
 
     fn without_log(&self, pager: &Pager) -> Replayed {
         let log = Log::in_memory(&self.env, LogOptions::default());
-        Replayed { control: None, manager: self.manager(log, pager) }
+        let manager = self.manager(log, pager);
+        Replayed { control: None, newest_commit: Timestamp::ZERO, manager }
     }
 
     /// Reads the log and does what the table of [`crate::recovery`] says.
@@ -261,7 +264,7 @@ impl Opening<'_> {
             }
             Decision::Open => {
                 recovery.finish().await?;
-                Ok(Replayed { control: None, manager })
+                Ok(Replayed { control: None, newest_commit: Timestamp::ZERO, manager })
             }
             Decision::Discard => {
                 drop(recovery);
@@ -269,12 +272,13 @@ impl Opening<'_> {
                 Log::discard(&self.env, &self.path).await?;
                 let opened = Log::open(&self.env, &self.path, LogOptions::default()).await?;
                 opened.recovery.finish().await?;
-                Ok(Replayed { control: None, manager: self.manager(opened.log, pager) })
+                let manager = self.manager(opened.log, pager);
+                Ok(Replayed { control: None, newest_commit: Timestamp::ZERO, manager })
             }
             Decision::Replay => {
                 recovery.finish().await?;
                 let control = control.map(|control| Control { next_tree, ..control });
-                Ok(Replayed { control, manager })
+                Ok(Replayed { control, newest_commit: newest, manager })
             }
         }
     }

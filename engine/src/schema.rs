@@ -445,6 +445,7 @@ async fn commit_here(mut tx: Transaction) -> std::result::Result<Committed, Fail
     changing.end(ticket.map(|ticket| (ticket, catalog)));
     core.committed();
     if let Some(ticket) = ticket {
+        core.published(ticket);
         reservations.committed(ticket);
     }
     published.durable().await?;

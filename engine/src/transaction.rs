@@ -282,6 +282,7 @@ impl Transaction {
         core.committed();
         let ticket = published.ticket();
         if let Some(ticket) = ticket {
+            core.published(ticket);
             reservations.committed(ticket);
         }
         published.durable().await?;

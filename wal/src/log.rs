@@ -524,14 +524,15 @@ impl Log {
         if was_active {
             let _ = inner.ended.reached(1).await;
         }
-        if let Some(error) = self.poisoned() {
-            return Err(error);
-        }
-        if remove {
-            let inner = Arc::clone(&self.0.0);
-            self.kept(async move { crate::keeper::remove_all(&inner).await }).await?;
-        }
-        Ok(())
+        let poisoned = self.poisoned();
+        let remove = remove && poisoned.is_none();
+        let inner = Arc::clone(&self.0.0);
+        // Also where nothing is to be removed: a segment that is being prepared must not meet the next open.
+        self.kept(async move {
+            if remove { crate::keeper::remove_all(&inner).await } else { Ok(()) }
+        })
+        .await?;
+        poisoned.map_or(Ok(()), Err)
     }
 
     /// Removes all files of the log of the database at `db_path`, and so the commits since its
