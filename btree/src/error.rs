@@ -67,6 +67,9 @@ pub enum Error {
     /// The file has as many pages as the format allows.
     #[error("the database has as many pages as its format allows")]
     Full,
+    /// What an old snapshot needs was given up, since it took more disk than it may.
+    #[error("the snapshot is too old: what it needs took more disk than it may")]
+    SnapshotTooOld,
     /// A sync failed earlier: what is on disk is unknown until the file is opened again.
     #[error("an earlier sync failed: no checkpoint until the database is opened again")]
     Poisoned,

@@ -15,14 +15,18 @@
 //!
 //! Pages, from the file up:
 //! - [`header`], [`page`]: the first 100 bytes, and images of pages;
-//! - [`sqlite_wal`]: SQLite's `-wal` file, read and written;
-//! - [`pager`], [`page_writer`]: the open file, its snapshots, and the one writer of new states.
+//! - `sqlite_wal`, `journal`, `lock`: SQLite's `-wal` file, its rollback journal, its lock bytes;
+//! - `cache`, `versions`, `old_images`: images in memory, and where the others lie that some state sees;
+//! - [`pager`], `opening`, [`state`]: the open file, and snapshots of its states;
+//! - [`page_writer`], [`backfill`]: the one writer of the next state, and how that gets into the file.
 
 #![allow(
     rustdoc::private_intra_doc_links,
     reason = "module headers are for those who read the code"
 )]
 
+pub mod backfill;
+mod cache;
 pub mod changes;
 pub mod check;
 pub mod collation;
@@ -30,11 +34,16 @@ pub mod compact;
 pub mod cursor;
 mod descent;
 pub mod error;
+mod finisher;
 pub mod header;
+mod journal;
 pub mod key;
 pub mod layout;
 mod level;
+mod lock;
 pub mod merge;
+mod old_images;
+mod opening;
 pub mod overflow;
 pub mod page;
 pub mod page_writer;
@@ -45,10 +54,13 @@ pub mod record;
 mod relocate;
 pub mod roots;
 mod space;
-pub mod sqlite_wal;
+mod sqlite_wal;
+pub mod state;
+mod stream;
 pub mod text;
 pub mod tree;
 pub mod value;
 pub mod varint;
+mod versions;
 
 pub use error::{Error, Result};

@@ -1,51 +1,114 @@
-//! The open file: its locks, its current state, and snapshots of states.
+//! The open file: its current state, its one writer, and what is left to be done.
 //!
-//! A state ([`Base`]) has a two-level table of page images, filled as pages are asked for. The next state shares the
-//! tables of untouched pages. Neighbours: [`crate::page_writer`] makes the next state; [`crate::sqlite_wal`].
+//! Neighbours: [`crate::opening`] opens it; [`crate::state`] is what it gives out; [`crate::page_writer`] and
+//! [`crate::backfill`] change it.
 //!
 //! Invariants:
-//! 1. An image once in a slot stays there as long as the state: borrowing it needs no lock.
-//! 2. A slot that is empty in the newest state was not changed since the file was opened, so the file holds it.
-//! 3. Before the file's copy of a page changes, every older state still held has its image in a slot.
-//! 4. While the database is open the lock bytes of SQLite are held: exclusively, or shared if it is read-only.
+//! 1. Generations of states only grow, by one with each publication.
+//! 2. There is one writer or one backfill at a time, and no writer while a backfill is unfinished.
+//! 3. While the database is open the lock bytes of SQLite are held ([`crate::lock`]).
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::Arc;
 
-use crossbeam_epoch::Guard;
 use heddle_base::sync::Mutex;
-use heddle_base::sync::atomic::{AtomicBool, Ordering};
+use heddle_base::sync::atomic::AtomicBool;
 use heddle_base::{Generation, PageNo};
-use heddle_io::{Env, File, IoBuf, LockKind, OpenOptions, TryRead};
+use heddle_io::{Env, File, IoBuf, OpenOptions};
 
+use crate::backfill::{Backfill, Stage, Unfinished};
 use crate::error::{Error, Result};
 use crate::header::Header;
-use crate::page::{Page, PageBuf};
-use crate::page_writer::{Backfill, PageWriter};
-use crate::pages::Pages;
-use crate::sqlite_wal;
+use crate::lock::FileLock;
+use crate::opening;
+use crate::page_writer::{PageWriter, Permit};
+use crate::sqlite_wal::Frames;
+pub use crate::state::Snapshot;
+use crate::state::{Base, Core, read_full};
 use crate::text::Encoding;
-
-/// PENDING, RESERVED and the 510 SHARED bytes of SQLite.
-const LOCK_BYTES: Range<u64> = 0x4000_0000..0x4000_0200;
-const CHUNK: usize = 256;
+use crate::versions::Pending;
 
 /// How a database is opened, and made if it is not there.
 #[derive(Clone, Debug)]
 pub struct PagerOptions {
-    /// Write nothing at all, and share the file with other readers.
+    /// Write nothing at all.
     pub read_only: bool,
     /// Page size in bytes of a new database.
     pub page_size: u32,
+    /// Bytes that a new database keeps free at the end of each page.
+    pub reserved: u8,
     /// Encoding of a new database.
     pub encoding: Encoding,
+    /// Whether and how a new database gives free pages back.
+    pub auto_vacuum: AutoVacuum,
+    /// Bytes of page images kept in memory for readers.
+    pub cache_bytes: usize,
+    /// Bytes of page images that a writer keeps in memory before it writes them to `-wal`.
+    pub write_bytes: usize,
+    /// Bytes on disk for images that only older snapshots need; beyond them the oldest snapshots end.
+    pub old_image_bytes: u64,
+    /// Open without locks, on a file system that has none: nothing then keeps other processes away.
+    pub without_locks: bool,
 }
 
 impl Default for PagerOptions {
     fn default() -> Self {
-        Self { read_only: false, page_size: 4096, encoding: Encoding::Utf8 }
+        Self {
+            read_only: false,
+            page_size: 4096,
+            reserved: 0,
+            encoding: Encoding::Utf8,
+            auto_vacuum: AutoVacuum::None,
+            cache_bytes: 64 << 20,
+            write_bytes: 16 << 20,
+            old_image_bytes: 1 << 30,
+            without_locks: false,
+        }
     }
+}
+
+/// SQLite's `PRAGMA auto_vacuum`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AutoVacuum {
+    /// Free pages stay in the file.
+    #[default]
+    None,
+    /// Each commit gives all free pages back.
+    Full,
+    /// Free pages are given back on demand.
+    Incremental,
+}
+
+/// What was found when a database was opened.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The database did not exist, and was made.
+    pub created: bool,
+    /// A transaction of another program had been interrupted, and was rolled back from its journal.
+    pub journal_rolled_back: bool,
+    /// There was a `-wal` with commits. It has been carried into the file, unless the file is open for reading only:
+    /// then it is read through.
+    pub wal_had_commits: bool,
+    /// The header as it is now, which is as it was seen through `-wal`.
+    pub header: Header,
+}
+
+/// What an open file takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PagerStats {
+    /// Bytes of the images in the cache, with their bookkeeping.
+    pub cached_bytes: usize,
+    /// Images in the cache.
+    pub cached_images: usize,
+    /// Images that were put into the cache since the file was opened.
+    pub inserted_images: u64,
+    /// Images that had to leave the cache for others.
+    pub evicted_images: u64,
+    /// Images on disk that only older snapshots need.
+    pub old_images: usize,
+    /// States that are read, the current one included.
+    pub live_states: usize,
 }
 
 /// An open database file. Clones are the same one.
@@ -53,104 +116,68 @@ impl Default for PagerOptions {
 pub struct Pager(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
-    pub(crate) env: Env,
-    pub(crate) path: PathBuf,
-    pub(crate) file: Arc<dyn File>,
-    pub(crate) read_only: bool,
-    pub(crate) poisoned: AtomicBool,
+    pub(crate) core: Arc<Core>,
+    pub(crate) options: PagerOptions,
     /// Taken by a page writer until its backfill ends.
     pub(crate) writing: AtomicBool,
-    state: Mutex<State>,
+    current: Mutex<Current>,
+    wal: Mutex<Wal>,
+    _lock: FileLock,
 }
 
-struct State {
-    current: Arc<Base>,
-    older: Vec<Weak<Base>>,
-    unfinished: Option<Vec<PageNo>>,
+struct Current {
+    base: Arc<Base>,
+    unfinished: Option<Unfinished>,
 }
 
-type Chunk = [OnceLock<Page>; CHUNK];
-
-/// One state of the file.
-pub(crate) struct Base {
-    generation: Generation,
-    pub(crate) header: Header,
-    file: Arc<dyn File>,
-    chunks: Vec<OnceLock<Arc<Chunk>>>,
+#[derive(Default)]
+struct Wal {
+    file: Option<Arc<dyn File>>,
+    /// Its name is durable.
+    named: bool,
 }
 
-/// An immutable state of the database, and what keeps it readable.
-#[derive(Clone)]
-pub struct Snapshot(pub(crate) Arc<Base>);
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+/// The file of the same name with more behind it.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
+/// The directory that lists a file.
+pub(crate) fn dir_of(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 impl Pager {
-    /// Opens a database, or makes a new one if the file is absent or empty. A `-wal` that was left behind is
-    /// checkpointed first.
+    /// Opens a database, or makes a new one if the file is absent or empty. A hot rollback journal is rolled back, and
+    /// a `-wal` that was left behind is carried into the file; both may be repeated if they are interrupted. Opened
+    /// for reading only nothing is written: a `-wal` is read through, a hot journal is refused.
     ///
     /// # Errors
-    /// `Locked`, `NotADatabase`, `Unsupported` (a rollback journal, or a `-wal` under a read-only open), `Io`.
+    /// `Locked`, `NotADatabase`, `Corrupt`, `Unsupported`, `Io`.
     ///
     /// # Cancel safety
     /// Each step leaves what SQLite can open.
-    pub async fn open(env: &Env, path: &Path, options: PagerOptions) -> Result<Pager> {
-        let access = if options.read_only { OpenOptions::READ } else { OpenOptions::CREATE };
-        let file = env.io.open(path, access).await?;
-        let kind = if options.read_only { LockKind::Shared } else { LockKind::Exclusive };
-        if !file.try_lock(LOCK_BYTES, kind)? {
-            return Err(Error::Locked { path: path.to_owned() });
-        }
-        let unsupported = |what| Error::Unsupported { path: path.to_owned(), what };
-        let journal = env.io.metadata(&beside(path, "-journal")).await?;
-        if journal.is_some_and(|journal| journal.len > 0) && journal_is_begun(env, path).await? {
-            return Err(unsupported(
-                "a rollback journal lies beside it: open it with stock SQLite once",
-            ));
-        }
-        let wal = beside(path, "-wal");
-        if env.io.metadata(&wal).await?.is_some_and(|wal| wal.len > 0) {
-            let access = if options.read_only { OpenOptions::READ } else { OpenOptions::WRITE };
-            let wal = env.io.open(&wal, access).await?;
-            match sqlite_wal::read(&*wal).await? {
-                Some(_) if options.read_only => {
-                    return Err(unsupported(
-                        "its -wal must be checkpointed, and it is opened for reading only",
-                    ));
-                }
-                Some(committed) => checkpoint_left_over(&*file, &*wal, &committed).await?,
-                None => {}
-            }
-        }
-        if file.len().await? == 0 {
-            if options.read_only {
-                return Err(Error::NotADatabase { path: path.to_owned(), reason: "it is empty" });
-            }
-            create(env, path, &*file, &options).await?;
-        }
-        let base = Base::first(path, file.clone()).await?;
-        Ok(Pager(Arc::new(Shared {
-            env: env.clone(),
-            path: path.to_owned(),
-            file,
-            read_only: options.read_only,
-            poisoned: AtomicBool::new(false),
+    pub async fn open(env: &Env, path: &Path, options: PagerOptions) -> Result<(Pager, Found)> {
+        opening::open(env, path, options).await
+    }
+
+    pub(crate) fn new(base: Arc<Base>, options: PagerOptions, lock: FileLock) -> Self {
+        base.core.versions.lock().add(&base);
+        Pager(Arc::new(Shared {
+            core: Arc::clone(&base.core),
+            options,
             writing: AtomicBool::new(false),
-            state: Mutex::new(State {
-                current: Arc::new(base),
-                older: Vec::new(),
-                unfinished: None,
-            }),
-        })))
+            current: Mutex::new(Current { base, unfinished: None }),
+            wal: Mutex::default(),
+            _lock: lock,
+        }))
     }
 
     /// The newest published state.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot(self.0.state.lock().current.clone())
+        Snapshot(self.0.current.lock().base.clone())
     }
 
     /// Begins the next state. There is one writer at a time.
@@ -162,267 +189,221 @@ impl Pager {
     /// # Cancel safety
     /// It does not wait.
     pub async fn begin_write(&self) -> Result<PageWriter> {
-        if self.0.read_only {
-            return Err(Error::ReadOnly { path: self.0.path.clone() });
-        }
-        self.0.check_poison()?;
-        if self.0.state.lock().unfinished.is_some() || self.0.writing.swap(true, Ordering::AcqRel) {
-            return Err(Error::WriterActive);
-        }
-        Ok(PageWriter::new(self.clone()))
+        let permit = self.permit()?;
+        Ok(PageWriter::new(permit, self.snapshot()))
     }
 
-    /// The backfill that was dropped before its end, to be begun again.
+    fn permit(&self) -> Result<Permit> {
+        if self.0.options.read_only {
+            return Err(Error::ReadOnly { path: self.0.core.path.clone() });
+        }
+        self.0.core.check_poison()?;
+        let permit = Permit::take(&self.0).ok_or(Error::WriterActive)?;
+        if self.0.unfinished().is_some() { Err(Error::WriterActive) } else { Ok(permit) }
+    }
+
+    /// The backfill that was dropped before its end, to be done again.
     pub fn unfinished_backfill(&self) -> Option<Backfill> {
-        if self.0.writing.swap(true, Ordering::AcqRel) {
-            return None;
+        let permit = Permit::take(&self.0)?;
+        self.0.unfinished()?;
+        Some(Backfill::new(permit, self.snapshot()))
+    }
+
+    /// Sets the write version in the file's header, without making a state, and syncs: [`Header::FENCE`] keeps stock
+    /// SQLite from writing, and the version found at opening lets it again. Snapshots taken from now on have it in
+    /// their header; the images of page 1 that older ones read may show it too.
+    ///
+    /// # Errors
+    /// As [`Pager::begin_write`]; `Io`.
+    ///
+    /// # Cancel safety
+    /// Either version may be in the file; the call may be repeated.
+    pub async fn set_write_version(&self, version: u8) -> Result<()> {
+        /// Where the header has it.
+        const OFFSET: u64 = 18;
+        let _permit = self.permit()?;
+        let core = &self.0.core;
+        core.finisher.settle().await;
+        let done = core.write(&core.file, IoBuf::copy_of(&[version]), OFFSET).await;
+        // Also after an error: what was read of page 1 may be of before or after.
+        {
+            let mut versions = core.versions.lock();
+            versions.file_was_touched();
+            core.cache.forget(PageNo(1));
         }
-        let Some(pages) = self.0.state.lock().unfinished.clone() else {
-            self.0.writing.store(false, Ordering::Release);
-            return None;
-        };
-        Some(Backfill::new(self.clone(), self.snapshot(), pages))
+        done?;
+        core.sync(&core.file).await?;
+        let mut current = self.0.current.lock();
+        let mut header = current.base.header.clone();
+        header.write_version = version;
+        current.base = Base::new(core, current.base.generation, header);
+        core.versions.lock().add(&current.base);
+        Ok(())
     }
 
-    pub(crate) fn wal_path(&self) -> PathBuf {
-        beside(&self.0.path, "-wal")
+    /// As [`Pager::set_write_version`], with a change counter (offsets 24 and 92), by which this very file is known again. Header
+    /// and page count are then as this state has them.
+    ///
+    /// # Errors
+    /// As [`Pager::set_write_version`].
+    ///
+    /// # Cancel safety
+    /// Either header may be in the file; the call may be repeated.
+    pub async fn set_lineage(&self, write_version: u8, counter: u32) -> Result<()> {
+        let _permit = self.permit()?;
+        let core = &self.0.core;
+        core.finisher.settle().await;
+        let mut header = self.snapshot().header().clone();
+        header.write_version = write_version;
+        header.change_counter = counter;
+        header.version_valid_for = counter;
+        // The bytes between, which the format reserves, stay. All lie in one sector: they are there, or they are not.
+        let mut first = read_full(&*core.file, PageNo(1), Header::SIZE, 0).await?;
+        header.write_into(&mut first);
+        let done = core.write(&core.file, first, 0).await;
+        {
+            let mut versions = core.versions.lock();
+            versions.file_was_touched();
+            core.cache.forget(PageNo(1));
+        }
+        done?;
+        core.sync(&core.file).await?;
+        let mut current = self.0.current.lock();
+        current.base = Base::new(core, current.base.generation, header);
+        core.versions.lock().add(&current.base);
+        Ok(())
     }
 
-    /// Makes the next state current; its backfill is then unfinished.
-    pub(crate) fn publish(
-        &self,
-        header: Header,
-        dirty: &std::collections::BTreeMap<PageNo, Page>,
-    ) -> Generation {
-        let mut state = self.0.state.lock();
-        let next = Arc::new(state.current.next(header, dirty));
-        let generation = next.generation;
-        let old = std::mem::replace(&mut state.current, next);
-        state.older.retain(|base| base.strong_count() > 0);
-        state.older.push(Arc::downgrade(&old));
-        state.unfinished = Some(dirty.keys().copied().collect());
-        generation
+    /// Ends the work on the file: removes `-wal`, which holds nothing any more. Snapshots stay readable, and the file
+    /// stays locked until the last one is gone.
+    ///
+    /// # Errors
+    /// As [`Pager::begin_write`]; `Io`.
+    ///
+    /// # Cancel safety
+    /// The call may be repeated.
+    pub async fn close(&self) -> Result<()> {
+        if self.0.options.read_only {
+            return Ok(());
+        }
+        let _permit = self.permit()?;
+        let core = &self.0.core;
+        core.finisher.settle().await;
+        *self.0.wal.lock() = Wal::default();
+        let wal = self.0.wal_path();
+        if core.env.io.metadata(&wal).await?.is_some() {
+            core.env.io.remove(&wal).await?;
+            core.env.io.sync_dir(dir_of(&core.path)).await?;
+        }
+        Ok(())
     }
 
-    pub(crate) fn backfilled(&self) {
-        self.0.state.lock().unfinished = None;
+    /// The database file.
+    pub fn path(&self) -> &Path {
+        &self.0.core.path
     }
 
-    /// States before the current one that somebody still reads.
-    pub(crate) fn older(&self) -> Vec<Snapshot> {
-        let state = self.0.state.lock();
-        state.older.iter().filter_map(Weak::upgrade).map(Snapshot).collect()
+    /// Whether it was opened for reading only.
+    pub fn is_read_only(&self) -> bool {
+        self.0.options.read_only
+    }
+
+    /// What the open file takes now.
+    pub fn stats(&self) -> PagerStats {
+        let cache = self.0.core.cache.stats();
+        let versions = self.0.core.versions.lock();
+        PagerStats {
+            cached_bytes: cache.bytes,
+            cached_images: cache.images,
+            inserted_images: cache.inserts,
+            evicted_images: cache.evictions,
+            old_images: versions.old.len(),
+            live_states: versions.count(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Pager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pager({})", self.0.core.path.display())
     }
 }
 
 impl Shared {
-    pub(crate) fn check_poison(&self) -> Result<()> {
-        if self.poisoned.load(Ordering::Acquire) { Err(Error::Poisoned) } else { Ok(()) }
+    pub(crate) fn wal_path(&self) -> PathBuf {
+        beside(&self.core.path, "-wal")
     }
 
-    /// Syncs, and poisons if that fails.
-    pub(crate) async fn sync(&self, file: &dyn File) -> Result<()> {
-        self.check_poison()?;
-        let synced = file.sync_data().await;
-        if synced.is_err() {
-            self.poisoned.store(true, Ordering::Release);
+    /// The `-wal` file, made if it is absent.
+    pub(crate) async fn open_wal(&self) -> Result<Arc<dyn File>> {
+        if let Some(wal) = &self.wal.lock().file {
+            return Ok(Arc::clone(wal));
         }
-        Ok(synced?)
+        let wal = self.core.env.io.open(&self.wal_path(), OpenOptions::CREATE).await?;
+        self.wal.lock().file = Some(Arc::clone(&wal));
+        Ok(wal)
     }
-}
 
-/// Whether a journal begins as a live one does: SQLite ends one by zeroing its first byte.
-async fn journal_is_begun(env: &Env, path: &Path) -> Result<bool> {
-    let journal = env.io.open(&beside(path, "-journal"), OpenOptions::READ).await?;
-    let (read, first) = journal.read_at(IoBuf::zeroed(1), 0).await;
-    Ok(read? == 1 && first[0] != 0)
-}
-
-async fn checkpoint_left_over(
-    file: &dyn File,
-    wal: &dyn File,
-    committed: &sqlite_wal::Committed,
-) -> Result<()> {
-    // Stock may have died before it synced its `-wal`, under synchronous=NORMAL.
-    wal.sync_data().await?;
-    let size = committed.page_size as usize;
-    for (page, offset) in committed.pages.iter().rev() {
-        let (read, buf) = wal.read_at(IoBuf::zeroed(size), *offset).await;
-        if read? < size {
-            return Err(Error::Corrupt {
-                page: *page,
-                reason: "its frame in the -wal is cut off".into(),
-            });
+    /// Makes the name of `-wal` durable.
+    pub(crate) async fn sync_wal_name(&self) -> Result<()> {
+        if !self.wal.lock().named {
+            self.core.env.io.sync_dir(dir_of(&self.core.path)).await?;
+            self.wal.lock().named = true;
         }
-        file.write_at(buf, u64::from(page.get() - 1) * size as u64).await.0?;
-    }
-    file.set_len(u64::from(committed.page_count) * size as u64).await?;
-    file.sync_data().await?;
-    wal.set_len(0).await?;
-    wal.sync_data().await?;
-    Ok(())
-}
-
-async fn create(env: &Env, path: &Path, file: &dyn File, options: &PagerOptions) -> Result<()> {
-    let size = options.page_size;
-    if !(512..=65_536).contains(&size) || !size.is_power_of_two() {
-        let what = "the page size asked for is no power of two from 512 to 65536";
-        return Err(Error::Unsupported { path: path.to_owned(), what });
-    }
-    let mut page = IoBuf::zeroed(size as usize);
-    Header::new(size, options.encoding).write_into(&mut page);
-    // An empty leaf of a table: kind 13, no cell, content from the end of the page (0 stands for 65536).
-    page[100] = 13;
-    page[105..107].copy_from_slice(&u16::try_from(size).unwrap_or(0).to_be_bytes());
-    file.write_at(page, 0).await.0?;
-    file.sync_data().await?;
-    if let Some(dir) = path.parent() {
-        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-        env.io.sync_dir(dir).await?;
-    }
-    Ok(())
-}
-
-impl Base {
-    async fn first(path: &Path, file: Arc<dyn File>) -> Result<Base> {
-        let not_a_database = |reason| Error::NotADatabase { path: path.to_owned(), reason };
-        let (read, first) = file.read_at(IoBuf::zeroed(Header::SIZE), 0).await;
-        let mut header = Header::parse(&first[..read?]).map_err(not_a_database)?;
-        if header.read_version > 2 {
-            let what = "its read version says that newer software is needed";
-            return Err(Error::Unsupported { path: path.to_owned(), what });
-        }
-        let pages =
-            u32::try_from(file.len().await? / u64::from(header.page_size)).unwrap_or(u32::MAX - 1);
-        // As stock does: the count in the header holds only if the counter beside it matches.
-        if header.page_count == 0 || header.change_counter != header.version_valid_for {
-            header.page_count = pages;
-        }
-        if header.page_count > pages || pages == 0 {
-            return Err(not_a_database("it is shorter than the page count in its header"));
-        }
-        let chunks =
-            (0..(header.page_count as usize).div_ceil(CHUNK)).map(|_| OnceLock::new()).collect();
-        Ok(Base { generation: Generation(1), header, file, chunks })
+        Ok(())
     }
 
-    fn next(&self, header: Header, dirty: &std::collections::BTreeMap<PageNo, Page>) -> Base {
-        let count = header.page_count as usize;
-        let mut chunks: Vec<OnceLock<Arc<Chunk>>> = Vec::new();
-        for at in 0..count.div_ceil(CHUNK) {
-            let old = self.chunks.get(at).and_then(OnceLock::get);
-            let (low, high) = (at * CHUNK, (at + 1) * CHUNK);
-            let changed = dirty.range(PageNo(low as u32 + 1)..=PageNo(high as u32));
-            // A table that reaches past the end of either state must not bring an image back.
-            let shared = high <= count && high <= self.header.page_count as usize;
-            let cell = OnceLock::new();
-            if changed.clone().next().is_none() && shared {
-                if let Some(old) = old {
-                    let _ = cell.set(old.clone());
-                }
-            } else {
-                let fresh = new_chunk();
-                for (page, image) in changed {
-                    let _ = fresh[page.get() as usize - 1 - low].set(image.clone());
-                }
-                let kept = CHUNK
-                    .min(count - low)
-                    .min((self.header.page_count as usize).saturating_sub(low));
-                for (slot, new) in
-                    old.iter().flat_map(|old| old.iter()).zip(fresh.iter()).take(kept)
-                {
-                    if let Some(image) = slot.get() {
-                        let _ = new.set(image.clone());
-                    }
-                }
-                let _ = cell.set(fresh);
-            }
-            chunks.push(cell);
-        }
-        Base { generation: self.generation.next(), header, file: self.file.clone(), chunks }
+    /// Says where the pages of the next state lie, before it is current. Gives the oldest state that is read.
+    pub(crate) fn begin_publication(
+        &self,
+        generation: Generation,
+        page_count: u32,
+        frames: &Arc<Frames>,
+        wal: &Arc<dyn File>,
+    ) -> u64 {
+        let mut versions = self.core.versions.lock();
+        let (frames, wal) = (Arc::clone(frames), Arc::clone(wal));
+        let horizon = versions.horizon(generation.0);
+        versions.pending = Some(Pending { generation: generation.0, page_count, frames, wal });
+        horizon
     }
 
-    fn slot(&self, page: PageNo) -> Result<(usize, usize)> {
-        if page.get() == 0 || page.get() > self.header.page_count {
-            return Err(Error::Corrupt { page, reason: "there is no such page".into() });
-        }
-        let index = page.get() as usize - 1;
-        Ok((index / CHUNK, index % CHUNK))
+    /// Makes the next state current; its backfill is then unfinished.
+    pub(crate) fn end_publication(
+        &self,
+        generation: Generation,
+        header: Header,
+        frames: Arc<Frames>,
+        wal: Arc<dyn File>,
+    ) -> Snapshot {
+        let base = Base::new(&self.core, generation, header);
+        self.core.versions.lock().add(&base);
+        let mut current = self.current.lock();
+        let before = std::mem::replace(&mut current.base, Arc::clone(&base));
+        current.unfinished = Some(Unfinished { frames, wal, stage: Stage::Pages });
+        drop(current);
+        drop(before);
+        Snapshot(base)
     }
 
-    fn get(&self, page: PageNo) -> Result<Option<&Page>> {
-        let (chunk, slot) = self.slot(page)?;
-        Ok(self.chunks[chunk].get().and_then(|chunk| chunk[slot].get()))
+    /// What must be done before the next state.
+    pub(crate) fn unfinished(&self) -> Option<Unfinished> {
+        self.current.lock().unfinished.clone()
     }
 
-    async fn load(&self, page: PageNo) -> Result<Page> {
-        let (chunk, slot) = self.slot(page)?;
-        let size = self.header.page_size as usize;
-        let offset = u64::from(page.get() - 1) * size as u64;
-        let mut buf = IoBuf::zeroed(size);
-        let read = match self.file.try_read_at(&mut buf, offset)? {
-            TryRead::Done(read) => read,
-            TryRead::WouldBlock => {
-                let (read, full) = self.file.read_at(buf, offset).await;
-                buf = full;
-                read?
-            }
-        };
-        let slot = &self.chunks[chunk].get_or_init(new_chunk)[slot];
-        // Invariant 3: if a backfill came in between, the slot was filled before it, and that image counts.
-        if read < size && slot.get().is_none() {
-            return Err(Error::Corrupt { page, reason: "the file ends before it".into() });
-        }
-        Ok(slot.get_or_init(|| PageBuf::from_io(buf).freeze()).clone())
-    }
-}
-
-fn new_chunk() -> Arc<Chunk> {
-    Arc::new(std::array::from_fn(|_| OnceLock::new()))
-}
-
-impl Snapshot {
-    /// Which state this is.
-    pub fn generation(&self) -> Generation {
-        self.0.generation
-    }
-
-    /// The header of this state.
-    pub fn header(&self) -> &Header {
-        &self.0.header
-    }
-}
-
-impl Pages for Snapshot {
-    type Page = Page;
-
-    fn usable_size(&self) -> usize {
-        self.0.header.usable_size()
-    }
-
-    fn page_count(&self) -> u32 {
-        self.0.header.page_count
-    }
-
-    fn cached<'g>(&'g self, page: PageNo, _guard: &'g Guard) -> Result<Option<&'g [u8]>> {
-        Ok(self.0.get(page)?.map(|image| &**image))
-    }
-
-    fn cached_page(&self, page: PageNo, _guard: &Guard) -> Result<Option<Page>> {
-        Ok(self.0.get(page)?.cloned())
-    }
-
-    async fn page(&self, page: PageNo) -> Result<Page> {
-        match self.0.get(page)? {
-            Some(image) => Ok(image.clone()),
-            None => self.0.load(page).await,
+    pub(crate) fn set_stage(&self, stage: Stage) {
+        if let Some(unfinished) = &mut self.current.lock().unfinished {
+            unfinished.stage = stage;
         }
     }
 
-    async fn prefetch(&self, pages: &[PageNo]) {
-        for &page in pages {
-            // Whoever asks for the page is told of a failure.
-            let _ = self.page(page).await;
-        }
+    pub(crate) fn finished(&self) {
+        self.current.lock().unfinished = None;
+    }
+
+    /// Adopts a `-wal` that was left behind as the frames of the current state, not yet carried into the file.
+    pub(crate) fn adopt(&self, frames: Arc<Frames>, wal: Arc<dyn File>) {
+        self.wal.lock().file = Some(Arc::clone(&wal));
+        self.current.lock().unfinished = Some(Unfinished { frames, wal, stage: Stage::Pages });
     }
 }

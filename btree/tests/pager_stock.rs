@@ -28,7 +28,7 @@ fn a_checkpoint_may_stop_after_any_step() {
             let env = Env::blocking();
             let options = PagerOptions { page_size: size, ..PagerOptions::default() };
             block_on(async {
-                let pager = Pager::open(&env, &x.path, options.clone()).await.unwrap();
+                let pager = Pager::open(&env, &x.path, options.clone()).await.unwrap().0;
                 let old = pager.snapshot();
                 let mut writer = pager.begin_write().await.unwrap();
                 writer.header_mut().user_version = 7;
@@ -54,7 +54,7 @@ fn a_checkpoint_may_stop_after_any_step() {
                 }
             });
             if ours {
-                let pager = block_on(Pager::open(&env, &x.path, options)).unwrap();
+                let pager = block_on(Pager::open(&env, &x.path, options)).unwrap().0;
                 assert_eq!(pager.snapshot().header().user_version, if step == 0 { 0 } else { 7 });
             }
             let version = if step == 0 { 0 } else { 7 };
@@ -72,14 +72,16 @@ fn a_left_over_wal_is_taken_in() {
         "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0; CREATE TABLE t(a); PRAGMA user_version=9;",
     );
     let wal = |path: &std::path::Path| path.with_extension("db-wal");
+    let env = Env::blocking();
+    // First of all: the locks of stock go when this process closes any descriptor of the file.
+    let locked = block_on(Pager::open(&env, &x.path, PagerOptions::default()));
+    assert!(matches!(locked, Err(Error::Locked { .. })), "stock holds it");
     std::fs::copy(&x.path, &y.path).unwrap();
     let mut bytes = std::fs::read(wal(&x.path)).unwrap();
     bytes.extend_from_slice(&[5; 3000]);
     std::fs::write(wal(&y.path), bytes).unwrap();
-    let env = Env::blocking();
-    let locked = block_on(Pager::open(&env, &x.path, PagerOptions::default()));
-    assert!(matches!(locked, Err(Error::Locked { .. })), "stock holds it");
-    let pager = block_on(Pager::open(&env, &y.path, PagerOptions::default())).unwrap();
+    let (pager, found) = block_on(Pager::open(&env, &y.path, PagerOptions::default())).unwrap();
+    assert!(found.wal_had_commits && !found.created && found.header.write_version == 2);
     assert_eq!(pager.snapshot().header().user_version, 9);
     let shut = Connection::open(&y.path).unwrap().query_row("SELECT * FROM t", [], |_| Ok(()));
     assert!(shut.is_err_and(|error| error.to_string().contains("locked")));
@@ -102,7 +104,7 @@ fn truncation_keeps_old_states() {
     let x = scratch();
     let env = Env::blocking();
     block_on(async {
-        let pager = Pager::open(&env, &x.path, PagerOptions::default()).await.unwrap();
+        let pager = Pager::open(&env, &x.path, PagerOptions::default()).await.unwrap().0;
         let mut held = Vec::new();
         for (count, mark) in [(3_u32, 1_u8), (1, 2), (3, 3)] {
             let mut writer = pager.begin_write().await.unwrap();
