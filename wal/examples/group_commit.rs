@@ -82,7 +82,7 @@ fn run(name: &str, env: &Env, dir: &Path, tasks: usize, time: Duration) -> Resul
     let path = dir.join("heddle-group-commit");
     runtime.block_on(async {
         Log::discard(env, &path).await?;
-        let opened = Log::open(env, &path, LogOptions::default()).await?;
+        let opened = Log::open(env, &path, options()).await?;
         opened.recovery.finish().await?;
         let log = opened.log;
         log.activate(1, b"start".to_vec()).await?;
@@ -117,6 +117,20 @@ fn run(name: &str, env: &Env, dir: &Path, tasks: usize, time: Duration) -> Resul
     })?;
     runtime.block_on(env.io.shutdown());
     Ok(())
+}
+
+/// The defaults, but for what the environment says: how many groups may be in flight, and for how
+/// many microseconds the flusher and a lone committer spin.
+fn options() -> LogOptions {
+    let number = |name| std::env::var(name).ok().and_then(|word| word.parse().ok());
+    let micros = |name| number(name).map(Duration::from_micros);
+    let defaults = LogOptions::default();
+    LogOptions {
+        max_in_flight: number("IN_FLIGHT").map_or(defaults.max_in_flight, |n| n as usize),
+        spin: micros("SPIN").unwrap_or(defaults.spin),
+        wait_spin: micros("WAIT_SPIN").unwrap_or(defaults.wait_spin),
+        ..defaults
+    }
 }
 
 async fn committer(log: Log, stop: Arc<AtomicBool>) -> Result<Vec<Duration>> {

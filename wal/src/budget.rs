@@ -241,3 +241,6 @@ fn pack(slots: u64, blocks: u64) -> u64 {
 fn unpack(packed: u64) -> (u64, u64) {
     (packed >> BLOCK_BITS, packed & ((1 << BLOCK_BITS) - 1))
 }
+
+#[cfg(all(test, not(any(heddle_loom, heddle_shuttle))))]
+mod tests;

@@ -51,7 +51,7 @@ impl Default for LogOptions {
             segment_bytes: 32 << 20,
             window_bytes: 8 << 20,
             group_bytes: 1 << 20,
-            max_in_flight: 1,
+            max_in_flight: 4,
             max_record_bytes: 256 << 20,
             ring_slots: 4096,
             normal_sync_interval: Duration::from_millis(200),

@@ -111,3 +111,6 @@ impl<R> Ring<R> {
         self.slot(ticket).record.lock().take()
     }
 }
+
+#[cfg(all(test, not(any(heddle_loom, heddle_shuttle))))]
+mod tests;

@@ -320,3 +320,6 @@ impl AsRef<[u8]> for Chunk {
         &self.0
     }
 }
+
+#[cfg(all(test, not(any(heddle_loom, heddle_shuttle))))]
+mod tests;

@@ -25,7 +25,7 @@ use heddle_base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fe
 use heddle_base::wait::{WaitList, WaiterId};
 
 /// From how many ready waiters on one of them wakes the others.
-const HANDOFF: usize = if cfg!(any(heddle_loom, heddle_shuttle)) { 1 } else { 3 };
+const HANDOFF: usize = if cfg!(any(heddle_loom, heddle_shuttle)) { 2 } else { 8 };
 
 /// See the module.
 #[derive(Debug)]
@@ -215,3 +215,6 @@ impl Drop for Wait<'_> {
         self.leave();
     }
 }
+
+#[cfg(all(test, not(any(heddle_loom, heddle_shuttle))))]
+mod tests;

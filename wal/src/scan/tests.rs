@@ -1,0 +1,142 @@
+//! The table of decisions over all sights, and logs laid down by hand.
+
+use std::cmp::Ordering::{Equal, Greater, Less};
+
+use heddle_io::Simulation;
+
+use super::*;
+use crate::format::{EntryHeader, Kind, VERSION, put_entry};
+use crate::{Log, LogOptions, Recovered};
+
+fn positions() -> Vec<Position> {
+    let mut all = Vec::new();
+    for sight in [Sight::Group, Sight::Full, Sight::Other] {
+        for resume in [Less, Equal, Greater] {
+            for bits in 0..16_u8 {
+                let bit = |n: u8| bits & (1 << n) != 0;
+                let (resumed, more, first, claimed) = (bit(0), bit(1), bit(2), bit(3));
+                all.push(Position { sight, resume, resumed, more, first, claimed });
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn every_sight_has_the_decision_that_its_rule_asks_for() {
+    for at in positions() {
+        let void = at.resumed && at.resume != Less;
+        let expected = match decide(at) {
+            Decision::Take => !void && at.sight == Sight::Group,
+            Decision::NextSegment => !void && at.sight == Sight::Full && at.more,
+            Decision::TakeOver => at.resumed && at.resume == Equal,
+            // The log ends only where nothing says that more was there.
+            Decision::End => {
+                let torn = at.sight == Sight::Other && !at.claimed;
+                let whole = at.sight == Sight::Full && !at.more;
+                !at.resumed && !at.first && (torn || whole)
+            }
+            Decision::Corrupt(_) => {
+                let crossing = at.resumed && at.resume == Greater;
+                let hole = at.sight == Sight::Other || (at.sight == Sight::Full && !at.more);
+                crossing || (hole && !void && (at.resumed || at.first || at.claimed))
+            }
+        };
+        assert!(expected, "{at:?} gives {:?}", decide(at));
+    }
+}
+
+/// A segment laid down by hand: for each group, how many groups before it it calls durable.
+fn lay(simulation: &Simulation, durable: &[usize]) {
+    let header = SegmentHeader {
+        version: VERSION,
+        database_id: 1,
+        segment: 1,
+        capacity: 32 * BLOCK as u64,
+        window: 16 * BLOCK as u64,
+        resume: NO_RESUME,
+    };
+    let mut file = header.encode().to_vec();
+    let mut previous = 0;
+    for (n, durable) in durable.iter().enumerate() {
+        let mut buf = IoBuf::zeroed(BLOCK);
+        let entry = EntryHeader { kind: Kind::Commit, continued: false, delta: 1 };
+        let end = put_entry(&mut buf, GROUP_HEADER, entry, &[n as u8; 50]);
+        let header = GroupHeader {
+            length: end as u32,
+            previous,
+            generation: 1,
+            sequence: n as u64 + 1,
+            lsn: (n * BLOCK) as u64,
+            durable: (durable * BLOCK) as u64,
+            before: n as u64,
+            last: n as u64 + 1,
+            entries: 1,
+            seal: false,
+        };
+        previous = header.finish(&mut buf);
+        file.extend_from_slice(&buf);
+    }
+    file.resize(32 * BLOCK, 0);
+    simulation.disk().write("/d/x.db-log-0000000001", &file);
+}
+
+/// How many commits come back.
+fn recovered(simulation: &Simulation) -> Result<usize> {
+    let env = simulation.env();
+    simulation.block_on(async {
+        let options = LogOptions::default();
+        let mut opened = Log::open(&env, "/d/x.db".as_ref(), options).await?;
+        let mut count = 0;
+        while let Some(record) = opened.recovery.next().await? {
+            assert!(matches!(record, Recovered::Commit { .. }));
+            count += 1;
+        }
+        Ok(count)
+    })
+}
+
+#[test]
+fn of_several_in_flight_what_precedes_the_torn_one_comes_back() {
+    for torn in 1..8 {
+        let simulation = Simulation::new(1);
+        // Groups 1 to 7 were in flight at the same time: none of them knows of another.
+        lay(&simulation, &[0, 1, 1, 1, 1, 1, 1, 1]);
+        let at = ((torn + 1) * BLOCK + 100) as u64;
+        assert!(simulation.disk().flip_bit("/d/x.db-log-0000000001", at, 3));
+        assert_eq!(recovered(&simulation).unwrap(), torn);
+    }
+}
+
+#[test]
+fn a_damaged_group_that_a_later_one_calls_durable_is_corruption() {
+    for damaged in 0..8 {
+        let simulation = Simulation::new(1);
+        lay(&simulation, &[0, 1, 2, 3, 4, 5, 6, 7]);
+        let at = ((damaged + 1) * BLOCK + 100) as u64;
+        assert!(simulation.disk().flip_bit("/d/x.db-log-0000000001", at, 3));
+        match recovered(&simulation) {
+            // Of the last group nobody can tell.
+            Ok(count) => assert_eq!((count, damaged), (7, 7)),
+            Err(Error::Corrupt { offset, .. }) => {
+                assert_eq!(offset, ((damaged + 1) * BLOCK) as u64);
+                assert!(damaged < 7);
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn a_group_that_follows_another_history_is_not_taken() {
+    let simulation = Simulation::new(1);
+    lay(&simulation, &[0, 1, 1, 1]);
+    let path = "/d/x.db-log-0000000001";
+    let older = simulation.disk().read(path).unwrap();
+    // The same positions, written by another life: the second group differs.
+    lay(&simulation, &[0, 0, 1, 1]);
+    let mut mixed = simulation.disk().read(path).unwrap();
+    mixed[3 * BLOCK..].copy_from_slice(&older[3 * BLOCK..]);
+    simulation.disk().write(path, &mixed);
+    assert_eq!(recovered(&simulation).unwrap(), 2);
+}
