@@ -528,9 +528,9 @@ impl Log {
         let remove = remove && poisoned.is_none();
         let inner = Arc::clone(&self.0.0);
         // Also where nothing is to be removed: a segment that is being prepared must not meet the next open.
-        self.kept(async move {
-            if remove { crate::keeper::remove_all(&inner).await } else { Ok(()) }
-        })
+        self.kept(
+            async move { if remove { crate::keeper::remove_all(&inner).await } else { Ok(()) } },
+        )
         .await?;
         poisoned.map_or(Ok(()), Err)
     }

@@ -1,5 +1,7 @@
 //! The bytes are those of `docs/format.md`; damage is noticed.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use super::*;
 
 const DOCS: &str = include_str!("../../../docs/format.md");

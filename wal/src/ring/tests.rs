@@ -1,5 +1,7 @@
 //! The ring alone and among threads.
 
+#![allow(clippy::disallowed_methods, reason = "the ring is tested without a runtime")]
+
 use heddle_base::sync::{Arc, thread};
 
 use super::*;
