@@ -177,6 +177,19 @@ impl Opening<'_> {
         }
     }
 
+    /// Segments so small that a checkpoint, which frees whole ones, gets the log below its limit.
+    fn log_options(&self) -> LogOptions {
+        let most = (self.options.checkpoint_log_bytes / 2).max(64 << 10);
+        let log = LogOptions::default();
+        LogOptions {
+            first_segment_bytes: log.first_segment_bytes.min(most),
+            segment_bytes: log.segment_bytes.min(most),
+            window_bytes: log.window_bytes.min(most),
+            group_bytes: log.group_bytes.min(usize::try_from(most).unwrap_or(usize::MAX)),
+            ..log
+        }
+    }
+
     fn name_lock(&self, error: heddle_btree::Error) -> Error {
         match error {
             heddle_btree::Error::Io(error) => denied(error, &self.path),
@@ -198,14 +211,14 @@ impl Opening<'_> {
     }
 
     fn without_log(&self, pager: &Pager) -> Replayed {
-        let log = Log::in_memory(&self.env, LogOptions::default());
+        let log = Log::in_memory(&self.env, self.log_options());
         let manager = self.manager(log, pager);
         Replayed { control: None, newest_commit: Timestamp::ZERO, manager }
     }
 
     /// Reads the log and does what the table of [`crate::recovery`] says.
     async fn recover(&self, pager: &Pager, found: &pager::Found) -> Result<Replayed> {
-        let opened = Log::open(&self.env, &self.path, LogOptions::default()).await?;
+        let opened = Log::open(&self.env, &self.path, self.log_options()).await?;
         let heddle_wal::Opened { log, mut recovery } = opened;
         let manager = self.manager(log.clone(), pager);
         let counter = found.header.change_counter;
@@ -270,7 +283,7 @@ impl Opening<'_> {
                 drop(recovery);
                 log.close(false).await?;
                 Log::discard(&self.env, &self.path).await?;
-                let opened = Log::open(&self.env, &self.path, LogOptions::default()).await?;
+                let opened = Log::open(&self.env, &self.path, self.log_options()).await?;
                 opened.recovery.finish().await?;
                 let manager = self.manager(opened.log, pager);
                 Ok(Replayed { control: None, newest_commit: Timestamp::ZERO, manager })

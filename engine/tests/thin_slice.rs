@@ -70,7 +70,8 @@ fn what_was_committed_survives_and_stock_sqlite_reads_it() {
         tx.commit().await.unwrap();
         db.close().await.unwrap();
     });
-    let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["x.db"]);
     stock_check(&path);
     assert_eq!(stock_rows(&path, "SELECT b FROM t ORDER BY a"), ["one", "two", "three"]);
