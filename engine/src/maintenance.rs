@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use heddle_base::sync::Arc;
 
+use crate::Result;
 use crate::checkpoint::Checkpoint;
 use crate::core::Core;
 use crate::database::CheckpointReport;
 use crate::pulse::{Pulse, Request, Work};
-use crate::{Error, Result};
 
 /// Chains that the collector looks at before others get a turn.
 const COLLECT: usize = 8 * 1024;

@@ -7,6 +7,7 @@
 //!   [`crate::catalog::schema_row`]).
 //! - J2: a tree exists in the new state if and only if the catalog at the cut has it.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
@@ -130,9 +131,8 @@ impl Merging<'_> {
 
     async fn make_trees(&mut self, writer: &mut PageWriter) -> Result<()> {
         for (tree, kind) in self.catalog.trees() {
-            if !self.roots.contains_key(&tree) {
-                let root = create_tree(writer, kind).await?;
-                self.roots.insert(tree, root);
+            if let Entry::Vacant(vacant) = self.roots.entry(tree) {
+                vacant.insert(create_tree(writer, kind).await?);
             }
         }
         Ok(())

@@ -188,11 +188,12 @@ impl Table {
         }
     }
 
-    /// Files to remove when the log is to go, the oldest first.
+    /// Files to remove when the log is to go: first what holds no group, so that at no time the log consists of that
+    /// alone; then the oldest first.
     pub(crate) fn drain(&mut self, names: &Names) -> Vec<PathBuf> {
-        let live = self.live.drain(..).map(|live| names.segment(live.number));
-        let mut paths: Vec<PathBuf> = live.collect();
-        paths.extend(self.prepared.drain(..).map(|segment| names.segment(segment.number)));
+        let prepared = self.prepared.drain(..).rev().map(|segment| names.segment(segment.number));
+        let mut paths: Vec<PathBuf> = prepared.collect();
+        paths.extend(self.live.drain(..).map(|live| names.segment(live.number)));
         paths.extend(self.spares.drain(..).map(|(path, _)| path));
         paths
     }

@@ -111,14 +111,15 @@ impl Column {
         encoding: Encoding,
     ) -> Result<Stored<'a>, &'static str> {
         let stored = apply(self.affinity, value, encoding);
-        let fits = match (self.strict, &stored) {
-            (None | Some(StrictType::Any), _) | (_, Stored::Null) => true,
-            (Some(StrictType::Integer), Stored::Integer(_)) => true,
-            (Some(StrictType::Real), Stored::Real(_) | Stored::Integer(_)) => true,
-            (Some(StrictType::Text), Stored::Text(_)) => true,
-            (Some(StrictType::Blob), Stored::Blob(_)) => true,
-            _ => false,
-        };
+        let fits = matches!(
+            (self.strict, &stored),
+            (None | Some(StrictType::Any), _)
+                | (_, Stored::Null)
+                | (Some(StrictType::Integer), Stored::Integer(_))
+                | (Some(StrictType::Real), Stored::Real(_) | Stored::Integer(_))
+                | (Some(StrictType::Text), Stored::Text(_))
+                | (Some(StrictType::Blob), Stored::Blob(_))
+        );
         if fits { Ok(stored) } else { Err(value.type_name()) }
     }
 

@@ -113,7 +113,10 @@ mod tests {
         assert_eq!(parse_number(".5"), Some(Value::Real(0.5)));
         assert_eq!(parse_number("5."), Some(Value::Real(5.0)));
         assert_eq!(parse_number("1e3"), Some(Value::Real(1000.0)));
-        assert_eq!(parse_number("9223372036854775808"), Some(Value::Real(9.223372036854775808e18)));
+        assert_eq!(
+            parse_number("9223372036854775808"),
+            Some(Value::Real(9_223_372_036_854_775_808.0))
+        );
     }
 
     #[test]
