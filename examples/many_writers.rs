@@ -142,7 +142,8 @@ impl Outcome {
 }
 
 fn latencies() -> Result<Histogram<u64>> {
-    Ok(Histogram::new(3)?)
+    // Nanoseconds, up to 1000 seconds.
+    Ok(Histogram::new_with_bounds(1, 1_000_000_000_000, 3)?)
 }
 
 #[tokio::main]
