@@ -318,7 +318,7 @@ impl Log {
 
     fn permit(&self, bytes: usize, blocks: u64, level: Durability) -> Permit {
         let inner = Arc::clone(&self.0.0);
-        Permit { held: Held { inner, bytes, blocks, level }, drawn: false }
+        Permit(Held { inner, bytes, blocks, level, stage: Stage::Reserved })
     }
 
     /// The last ticket drawn.
@@ -576,49 +576,57 @@ impl Drop for SpinTurn<'_> {
     }
 }
 
+/// What a permit or a ticket holds, and gives back when it goes (W5).
 struct Held {
     inner: Arc<Inner>,
     bytes: usize,
     blocks: u64,
     level: Durability,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy)]
+enum Stage {
+    Reserved,
+    Drawn,
+    Filled,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        match self.stage {
+            Stage::Reserved => self.inner.budget.give(1, self.blocks),
+            // The slot goes back when the flusher has emptied it.
+            Stage::Drawn => self.inner.budget.give(0, self.blocks),
+            Stage::Filled => {}
+        }
+    }
 }
 
 /// The right to draw one ticket and to fill it without waiting and without failing. Dropped, it
 /// gives its reservation back.
 #[must_use]
-pub struct Permit {
-    held: Held,
-    drawn: bool,
-}
+pub struct Permit(Held);
 
 impl Permit {
     /// Draws the ticket.
     #[inline]
-    pub fn draw(mut self) -> Draw {
-        self.drawn = true;
-        let ticket = self.held.inner.ring.draw();
-        let Held { inner, bytes, blocks, level } = &self.held;
-        let held = Held { inner: Arc::clone(inner), bytes: *bytes, blocks: *blocks, level: *level };
-        Draw { held, ticket, filled: false }
+    pub fn draw(self) -> Draw {
+        let mut held = self.0;
+        let ticket = held.inner.ring.draw();
+        held.stage = Stage::Drawn;
+        Draw { held, ticket }
     }
 
     /// Bytes that may be filled.
     pub fn bytes(&self) -> usize {
-        self.held.bytes
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        if !self.drawn {
-            self.held.inner.budget.give(1, self.held.blocks);
-        }
+        self.0.bytes
     }
 }
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Permit({} bytes)", self.held.bytes)
+        write!(f, "Permit({} bytes)", self.0.bytes)
     }
 }
 
@@ -627,7 +635,6 @@ impl fmt::Debug for Permit {
 pub struct Draw {
     held: Held,
     ticket: u64,
-    filled: bool,
 }
 
 impl Draw {
@@ -650,14 +657,14 @@ impl Draw {
     }
 
     fn put(&mut self, kind: Kind, bytes: Bytes) {
-        let Held { inner, blocks, level, bytes: reserved } = &self.held;
+        let Held { inner, blocks, level, bytes: reserved, stage } = &mut self.held;
         if bytes.len() > *reserved {
             let what = std::io::Error::other("a record is longer than its reservation");
             let path = inner.names.as_ref().map(|names| names.segment(0)).unwrap_or_default();
             inner.poison(heddle_io::Error::new(heddle_io::Operation::Write, &path, what));
             return;
         }
-        self.filled = true;
+        *stage = Stage::Filled;
         let (level, blocks) = (*level, *blocks);
         inner.fill(self.ticket, Some(Filled { bytes, kind, level, blocks }));
     }
@@ -665,8 +672,7 @@ impl Draw {
 
 impl Drop for Draw {
     fn drop(&mut self) {
-        if !self.filled {
-            self.held.inner.budget.give(0, self.held.blocks);
+        if let Stage::Drawn = self.held.stage {
             self.held.inner.fill(self.ticket, None);
         }
     }
