@@ -29,7 +29,9 @@ const LEDGER: &str = "heddle_bank_ledger";
 const DEPOSIT: i64 = 1000;
 
 #[derive(Debug, Clone, Parser)]
-#[command(about = "Transfers whose sum is checked while they run, after kill -9, and after restart")]
+#[command(
+    about = "Transfers whose sum is checked while they run, after kill -9, and after restart"
+)]
 struct Arguments {
     /// Any SQLite database; made if there is none. Default: one in a temporary folder.
     path: Option<PathBuf>,

@@ -81,7 +81,7 @@ pub fn manager() -> Manager {
 
 pub fn manager_with(options: ManagerOptions) -> Manager {
     let env = Env::memory();
-    let pager = block_on(Pager::open(&env, Path::new("x.db"), PagerOptions::default()))
+    let (pager, _) = block_on(Pager::open(&env, Path::new("x.db"), PagerOptions::default()))
         .expect("a new database");
     let base =
         Base { ts: Timestamp::ZERO, snapshot: pager.snapshot(), roots: Arc::new(Roots::default()) };
@@ -91,7 +91,7 @@ pub fn manager_with(options: ManagerOptions) -> Manager {
 /// A manager over the trees of a file that stock SQLite wrote.
 pub fn manager_over(path: &Path, trees: &[(TreeId, PageNo)]) -> Manager {
     let env = Env::blocking();
-    let pager = block_on(Pager::open(&env, path, PagerOptions::default())).expect("it opens");
+    let (pager, _) = block_on(Pager::open(&env, path, PagerOptions::default())).expect("it opens");
     let base = Base {
         ts: Timestamp::ZERO,
         snapshot: pager.snapshot(),
@@ -101,7 +101,7 @@ pub fn manager_over(path: &Path, trees: &[(TreeId, PageNo)]) -> Manager {
 }
 
 fn over(env: Env, base: Base, options: ManagerOptions) -> Manager {
-    let log = Log::in_memory(&env, LogOptions::default()).expect("a log in memory");
+    let log = Log::in_memory(&env, LogOptions::default());
     let store = Store::new(StoreOptions { seed: 1, ..StoreOptions::default() });
     Manager::new(Parts { env, store, log, base, options })
 }
