@@ -102,11 +102,14 @@ async fn checkpoint(core: &Arc<Core>) -> Result<CheckpointReport> {
     outcome
 }
 
-/// Lets go of all versions that nobody needs, in bounded steps.
+/// Lets go of all versions that nobody needs, in bounded steps: once around all trees and no further, since most
+/// versions may be needed and would be looked at for ever.
 fn collect(core: &Core) {
+    let mut finished = 0;
     loop {
         let stats = core.manager.collect(COLLECT);
-        if stats.visited < COLLECT {
+        finished += stats.finished;
+        if stats.visited < COLLECT || finished > core.manager.store().trees().len() {
             return;
         }
     }
