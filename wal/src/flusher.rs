@@ -195,19 +195,18 @@ impl Flusher {
     /// Looks for work for a while without sleeping: to be woken costs more.
     fn spin(&self) -> Option<Next> {
         let runtime = &self.inner.env.runtime;
-        let limit = self.inner.options.spin;
-        if limit.is_zero() || !runtime.may_spin() {
+        if !runtime.may_spin() {
             return None;
         }
-        let end = runtime.now() + limit;
+        let mut spinning = self.inner.spin.begin(runtime.now(), self.inner.options.spin)?;
         loop {
             for _ in 0..32 {
                 spin_loop();
             }
             match self.decide(None) {
                 Some(next) => return Some(next),
-                None if runtime.now() >= end => return None,
-                None => {}
+                None if spinning.goes_on(runtime.now()) => {}
+                None => return None,
             }
         }
     }

@@ -30,6 +30,7 @@ mod recovery;
 pub mod ring;
 mod scan;
 mod segment;
+mod spin;
 #[doc(hidden)]
 pub mod watermark;
 

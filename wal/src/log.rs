@@ -26,6 +26,7 @@ use crate::metrics::Counters;
 use crate::recovery::{self, Opened, Recovery};
 use crate::ring::Ring;
 use crate::segment::{Names, Table};
+use crate::spin::Spin;
 use crate::watermark::Watermark;
 use crate::{Durability, Error, LogOptions, Metrics, Result};
 
@@ -82,6 +83,7 @@ pub(crate) struct Inner {
     pub(crate) start: AtomicU64,
     /// Nanoseconds that a group took of late, from packing to landing.
     pub(crate) group_time: AtomicU64,
+    pub(crate) spin: Spin,
     spinning: AtomicBool,
     pub(crate) counters: Counters,
 }
@@ -122,6 +124,7 @@ impl Inner {
             end: AtomicU64::new(0),
             start: AtomicU64::new(0),
             group_time: AtomicU64::new(0),
+            spin: Spin::default(),
             spinning: AtomicBool::new(false),
             counters: Counters::default(),
             options,
@@ -415,15 +418,15 @@ impl Log {
         let limit = inner.options.wait_spin;
         let usual = Duration::from_nanos(inner.group_time.load(Ordering::Relaxed));
         let alone = inner.ring.drawn() == target && mark.get() + 1 == target;
-        if !alone || usual > limit || limit.is_zero() || !inner.env.runtime.may_spin() {
+        let runtime = &inner.env.runtime;
+        if !alone || usual > limit || !runtime.may_spin() {
             return;
         }
+        let Some(mut spinning) = inner.spin.begin(runtime.now(), limit) else { return };
         let Some(_turn) = SpinTurn::take(&inner.spinning) else { return };
-        let runtime = &inner.env.runtime;
-        let end = runtime.now() + limit;
         poll_fn(|cx| {
             let over = mark.get() >= target || inner.is_failed() || inner.ring.drawn() != target;
-            if over || runtime.now() >= end {
+            if over || !spinning.goes_on(runtime.now()) {
                 return Poll::Ready(());
             }
             cx.waker().wake_by_ref();
