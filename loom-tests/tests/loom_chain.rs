@@ -34,7 +34,7 @@ fn m2_two_committers_on_one_key_stand_in_ticket_order() {
 fn i2_two_lockers_of_a_missing_key_make_one_chain() {
     check(|order| {
         let world = World::new();
-        let commit = |world: &World| world.commit(b"k", b"v").is_some();
+        let commit = |world: &World| world.commit(b"K", b"v").is_some();
         let (first, second) = race(order, &world, commit, commit);
         assert!(first || second);
         let guard = pin();
@@ -53,13 +53,13 @@ fn i2_neighbours_inserted_side_by_side_are_both_found() {
         race(
             order,
             &world,
-            |world| assert!(world.commit(b"a", b"v").is_some()),
-            |world| assert!(world.commit(b"b", b"v").is_some()),
+            |world| assert!(world.commit(b"A", b"v").is_some()),
+            |world| assert!(world.commit(b"B", b"v").is_some()),
         );
         let guard = pin();
         let scan = world.overlay.scan(Unbounded, Unbounded, Direction::Forward, View::ALL, &guard);
         assert_eq!(scan.count(), 2);
-        assert!(world.get(0, 9, b"a").is_some() && world.get(0, 9, b"b").is_some());
+        assert!(world.get(0, 9, b"A").is_some() && world.get(0, 9, b"B").is_some());
     });
 }
 

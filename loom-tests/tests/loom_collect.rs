@@ -6,9 +6,11 @@
 use bytes::Bytes;
 use heddle_base::{Generation, Timestamp};
 use heddle_loom_tests::{World, check, race};
-use heddle_mvcc::{Direction, Status, TxnStatus, View, pin};
-use std::ops::Bound::Unbounded;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use heddle_mvcc::{Direction, Lookup, TxnStatus, View, pin};
+use loom::sync::atomic;
+use std::collections::BTreeSet;
+use std::ops::Bound::{Included, Unbounded};
+use std::sync::Mutex;
 
 /// A reader that reads the version of 1 if it can register for it.
 fn read_at_one(world: &World) {
@@ -73,27 +75,38 @@ fn i4_backward_scan_vs_unlink_finds_the_neighbours() {
     scan_beside_an_unlink(Direction::Backward);
 }
 
-/// I2, I3: an insertion beside an unlinking neighbour gets linked for good.
-#[test]
-fn i3_insert_vs_unlink_of_the_chain_before_it() {
-    check(|order| {
+/// I2, I3: an insertion beside an unlinking neighbour gets linked for good, on every level.
+fn insert_beside_an_unlink(gone: &'static [u8], new: &'static [u8]) {
+    check(move |order| {
         let world = World::new();
-        world.seed(b"a", 1, b"v");
-        race(order, &world, |world| world.collect(1, 0), |world| world.seed(b"b", 9, b"v"));
+        world.seed(gone, 1, b"v");
+        race(order, &world, |world| world.collect(1, 0), move |world| world.seed(new, 9, b"v"));
         let guard = pin();
         let view = View { base: Timestamp(1), ts: Timestamp(9) };
-        let scan = world.overlay.scan(Unbounded, Unbounded, Direction::Forward, view, &guard);
-        assert!(scan.map(|entry| entry.key.to_vec()).eq([b"b".to_vec()]));
+        for direction in [Direction::Forward, Direction::Backward] {
+            let scan = world.overlay.scan(Unbounded, Unbounded, direction, view, &guard);
+            assert!(scan.map(|entry| entry.key.to_vec()).eq([new.to_vec()]));
+        }
     });
 }
 
-/// I4: what was linked before a walk began is found by it, though the chain in front of it goes and
-/// others come.
 #[test]
-fn i4_insert_and_scan_vs_unlink_of_the_chain_before_it() {
+fn i3_insert_vs_unlink_of_the_chain_before_it() {
+    insert_beside_an_unlink(b"a", b"b");
+}
+
+#[test]
+fn i3_insert_vs_unlink_of_the_tall_chain_before_it() {
+    insert_beside_an_unlink(b"A", b"B");
+}
+
+/// I4: what was linked before a walk began is found by it, though the tall chain in front of it has
+/// left the lowest level and not yet the upper one.
+#[test]
+fn i4_insert_and_scan_vs_unlink_of_the_tall_chain_before_it() {
     check(|order| {
         let world = World::new();
-        world.seed(b"a", 1, b"v");
+        world.seed(b"A", 1, b"v");
         race(
             order,
             &world,
@@ -102,11 +115,9 @@ fn i4_insert_and_scan_vs_unlink_of_the_chain_before_it() {
                 world.seed(b"b", 9, b"v");
                 let guard = pin();
                 let view = View { base: Timestamp(1), ts: Timestamp(9) };
-                for direction in [Direction::Forward, Direction::Backward] {
-                    let scan = world.overlay.scan(Unbounded, Unbounded, direction, view, &guard);
-                    assert_eq!(scan.count(), 1);
-                }
-                assert!(world.get(1, 9, b"b").is_some());
+                let from_b = Included(&b"b"[..]);
+                let first = world.overlay.scan(from_b, Unbounded, Direction::Forward, view, &guard);
+                assert_eq!(first.count(), 1);
             },
         );
     });
@@ -114,37 +125,44 @@ fn i4_insert_and_scan_vs_unlink_of_the_chain_before_it() {
 
 /// M4, K2, C2, D2: a locker finds the last commit or a bound for it, and what it then commits is
 /// kept and found, by key and in order, whether it met the chain, the dead chain or none.
-#[test]
-fn m4_locker_vs_collection_of_its_chain() {
-    check(|order| {
+fn locker_vs_collection(key: &'static [u8]) {
+    check(move |order| {
         let world = World::new();
-        world.seed(b"k", 1, b"old");
-        let (_, status) = race(
+        world.seed(key, 1, b"old");
+        let (_, committed) = race(
             order,
             &world,
             |world| world.collect(1, 0),
-            |world| {
-                let status = TxnStatus::new();
-                if let Ok(mut chain) = world.overlay.try_lock(b"k") {
-                    assert!(chain.newest() >= Timestamp(1), "a stale writer would win");
-                    chain.link(Some(Bytes::from_static(b"new")), &status);
-                    status.set_drawing();
-                    status.set_drawn(Timestamp(5));
-                    status.set_committed(Timestamp(5));
-                    drop(chain);
-                    assert_eq!(world.get(1, 5, b"k"), Some(b"new".to_vec()));
-                }
-                status.get()
+            move |world| {
+                let Ok(mut chain) = world.overlay.try_lock(key) else { return false };
+                assert!(chain.newest() >= Timestamp(1), "a stale writer would win");
+                let status = TxnStatus::committed_at(Timestamp(5));
+                chain.link(Some(Bytes::from_static(b"new")), &status);
+                drop(chain);
+                assert_eq!(world.get(1, 5, key), Some(b"new".to_vec()));
+                true
             },
         );
-        if status == Status::Committed(Timestamp(5)) {
-            assert_eq!(world.get(1, 5, b"k"), Some(b"new".to_vec()));
+        if committed {
+            assert_eq!(world.get(1, 5, key), Some(b"new".to_vec()));
             let guard = pin();
             let view = View { base: Timestamp(1), ts: Timestamp(5) };
-            let scan = world.overlay.scan(Unbounded, Unbounded, Direction::Forward, view, &guard);
-            assert!(scan.map(|entry| entry.ts).eq([Timestamp(5)]));
+            for direction in [Direction::Forward, Direction::Backward] {
+                let scan = world.overlay.scan(Unbounded, Unbounded, direction, view, &guard);
+                assert!(scan.map(|entry| entry.ts).eq([Timestamp(5)]));
+            }
         }
     });
+}
+
+#[test]
+fn m4_locker_vs_collection_of_its_chain() {
+    locker_vs_collection(b"k");
+}
+
+#[test]
+fn m4_locker_vs_collection_of_its_tall_chain() {
+    locker_vs_collection(b"K");
 }
 
 /// M4, K2: a validator never misses a change because the collector takes it away meanwhile.
@@ -206,48 +224,47 @@ fn c3_validator_vs_a_newer_version_dropped_before_an_older_one() {
     });
 }
 
-static MADE: AtomicUsize = AtomicUsize::new(0);
-static FREED: AtomicUsize = AtomicUsize::new(0);
+/// Which counted values there are, made and not yet dropped; the model runs one at a time.
+static ALIVE: Mutex<BTreeSet<u8>> = Mutex::new(BTreeSet::new());
 
-/// A value that is counted when it is made and when it is dropped.
-struct Counted;
+/// A value that is its own number, and on record while it is not dropped.
+struct Counted([u8; 1]);
 
 impl Counted {
-    fn bytes() -> Bytes {
-        MADE.fetch_add(1, Ordering::SeqCst);
-        Bytes::from_owner(Counted)
+    fn bytes(number: u8) -> Bytes {
+        assert!(ALIVE.lock().unwrap().insert(number));
+        Bytes::from_owner(Counted([number]))
     }
 }
 
 impl AsRef<[u8]> for Counted {
     fn as_ref(&self) -> &[u8] {
-        b"counted"
+        &self.0
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        FREED.fetch_add(1, Ordering::SeqCst);
+        let alive = ALIVE.lock().unwrap().remove(&self.0[0]);
+        assert!(alive, "freed twice");
     }
 }
 
-fn write_counted(world: &World, ts: u64, commits: bool) {
+fn write_counted(world: &World, ts: u8, commits: bool) {
     let status = TxnStatus::new();
-    let mut chain = world.overlay.try_lock(b"k").unwrap();
-    chain.link(Some(Counted::bytes()), &status);
+    let mut chain = world.overlay.try_lock(b"K").unwrap();
+    chain.link(Some(Counted::bytes(ts)), &status);
     status.set_drawing();
-    status.set_drawn(Timestamp(ts));
-    if commits { status.set_committed(Timestamp(ts)) } else { status.set_void() }
+    status.set_drawn(Timestamp(ts.into()));
+    if commits { status.set_committed(Timestamp(ts.into())) } else { status.set_void() }
 }
 
 /// M5: a reader's borrow stays good while its version and its chain go; and once all is done,
 /// every value was freed exactly once: superseded, abandoned, collected and left over ones.
 #[test]
 fn m5_everything_is_freed_once_and_not_too_early() {
-    let made_and_freed = || (MADE.load(Ordering::SeqCst), FREED.load(Ordering::SeqCst));
     check(move |order| {
-        let (made, freed) = made_and_freed();
-        assert_eq!(made, freed, "the execution before left something behind");
+        assert!(ALIVE.lock().unwrap().is_empty(), "the execution before left something behind");
         let world = World::new();
         write_counted(&world, 1, true);
         write_counted(&world, 2, false);
@@ -258,14 +275,15 @@ fn m5_everything_is_freed_once_and_not_too_early() {
             |world| world.collect(3, 0),
             |world| {
                 let guard = pin();
-                if let heddle_mvcc::Lookup::Put(value) = world.overlay.get(b"k", View::ALL, &guard)
-                {
-                    assert_eq!(&value[..], b"counted");
+                let view = View { base: Timestamp(0), ts: Timestamp(2) };
+                if let Lookup::Put(value) = world.overlay.get(b"K", view, &guard) {
+                    assert_eq!(&value[..], [1]);
+                    world.installed.load(atomic::Ordering::SeqCst);
+                    assert!(ALIVE.lock().unwrap().contains(&1), "freed under a reader");
                 }
             },
         );
         write_counted(&world, 4, true);
     });
-    let (made, freed) = made_and_freed();
-    assert_eq!(made, freed);
+    assert!(ALIVE.lock().unwrap().is_empty());
 }
