@@ -7,6 +7,7 @@
 
 pub mod history;
 pub mod mini;
+pub mod world;
 
 use shuttle::Runner;
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
