@@ -27,7 +27,7 @@ macro_rules! counters {
 counters! {
     /// Groups written, seals included.
     groups,
-    /// Commits written.
+    /// Records written: commits and control records.
     commits,
     /// Bytes written, padding included.
     bytes,

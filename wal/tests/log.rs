@@ -321,3 +321,32 @@ fn a_wait_for_a_ticket_that_nobody_drew_is_an_error() {
         assert!(matches!(log.wait(never, Full).await, Err(Error::NeverDrawn(t)) if t == never));
     });
 }
+
+#[test]
+fn several_groups_are_in_flight_when_commits_queue_up() {
+    for seed in 0..10 {
+        let simulation = Simulation::new(seed);
+        simulation.block_on(async {
+            let env = simulation.env();
+            let options = LogOptions { segment_bytes: 1 << 20, window_bytes: 1 << 20, ..small() };
+            let log = start(&env, options).await;
+            for _ in 0..50 {
+                let log = log.clone();
+                let committer = async move {
+                    for _ in 0..10 {
+                        let ticket = commit(&log, vec![1; 3000], Full).await.unwrap();
+                        assert!(log.durable() >= ticket);
+                    }
+                };
+                env.runtime.spawn("committer", Box::pin(committer));
+            }
+            while log.durable() < Timestamp(500) {
+                env.runtime.sleep(Duration::from_millis(1)).await;
+            }
+            assert!(log.metrics().max_in_flight > 1, "{:?}", log.metrics());
+        });
+        let env = simulation.restart();
+        let (records, _) = simulation.block_on(read_all(&env)).unwrap();
+        assert_eq!(common::tickets(&records), (1..=500).collect::<Vec<_>>());
+    }
+}
