@@ -27,6 +27,26 @@ pub(crate) struct Touched {
     pub(crate) view: Option<i64>,
     /// The largest rowid it deleted.
     pub(crate) deleted: Option<i64>,
+    /// It deleted the largest rowid of its own view, which is to be looked up again.
+    pub(crate) lowered: bool,
+}
+
+impl Touched {
+    /// Notes that a row was deleted; `again`: whether its number may be given to another row.
+    pub(crate) fn note_deleted(&mut self, rowid: i64, again: bool) {
+        self.deleted = self.deleted.max(Some(rowid));
+        self.lowered |=
+            again && self.view.max(self.held.reserved()).is_none_or(|largest| rowid >= largest);
+    }
+
+    /// Notes the largest rowid that the view has now, and gives back what was reserved beyond it.
+    pub(crate) fn settle(&mut self, largest: i64) {
+        self.lowered = false;
+        self.view = Some(largest);
+        if self.held.reserved().is_some_and(|reserved| reserved > largest) {
+            self.ids.give_back(&mut self.held, Some(largest).filter(|largest| *largest > 0));
+        }
+    }
 }
 
 /// What was held at a savepoint.
@@ -45,7 +65,14 @@ impl Reservations {
             None => {
                 let held = Held::new(self.holder);
                 let ids = rowids.table(tree);
-                self.tables.push(Touched { tree, ids, held, view: None, deleted: None });
+                self.tables.push(Touched {
+                    tree,
+                    ids,
+                    held,
+                    view: None,
+                    deleted: None,
+                    lowered: false,
+                });
                 self.tables.len() - 1
             }
         };

@@ -455,7 +455,8 @@ impl<'tx> Table<'tx> {
     fn note_deleted(&mut self, info: &TableInfo, name: &RowName) {
         if let Some(rowid) = name.rowid() {
             let touched = self.tx.reservations.table(&self.tx.core.rowids, info.tree.id);
-            touched.deleted = touched.deleted.max(Some(rowid));
+            // AUTOINCREMENT never gives a number again.
+            touched.note_deleted(rowid, !info.def.autoincrement);
         }
     }
 

@@ -310,6 +310,10 @@ impl Transaction {
     pub(crate) async fn next_rowid(&mut self, table: &TableInfo) -> Result<RowId> {
         let snapshot = self.inner.snapshot();
         loop {
+            if self.reservations.table(&self.core.rowids, table.tree.id).lowered {
+                let own = largest_rowid(&mut self.inner, &table.tree).await?;
+                self.reservations.table(&self.core.rowids, table.tree.id).settle(own);
+            }
             let touched = self.reservations.table(&self.core.rowids, table.tree.id);
             let ids = Arc::clone(&touched.ids);
             match ids.allocate(&mut touched.held, snapshot, touched.view) {

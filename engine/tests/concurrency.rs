@@ -1,0 +1,316 @@
+//! Many writers at once: rowids, unique keys, lost updates, snapshots across checkpoints, schema changes beside writes.
+#![allow(clippy::unwrap_used, reason = "a test that fails panics")]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use heddle_engine::{
+    Constraint, Database, Direction, Error, Isolation, Mode, Options, RowId, TxOptions,
+};
+
+mod common;
+use common::{block_on, stock_check, stock_rows};
+
+async fn with_table(options: Options, sql: &str) -> Database {
+    let db = Database::open_in_memory(options).await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    tx.create_table(sql).await.unwrap();
+    tx.commit().await.unwrap();
+    db
+}
+
+#[test]
+fn inserters_never_conflict_and_get_distinct_rowids() {
+    block_on(async {
+        let db =
+            with_table(Options::default(), "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)").await;
+        let tasks: Vec<_> = (0..16)
+            .map(|writer| {
+                let db = db.clone();
+                tokio::spawn(async move {
+                    let mut ids = Vec::new();
+                    for n in 0..100 {
+                        let mut tx = db.begin().await.unwrap();
+                        ids.push(
+                            tx.table("t")
+                                .unwrap()
+                                .insert((None::<i64>, writer * 1000 + n))
+                                .await
+                                .unwrap(),
+                        );
+                        tx.commit().await.unwrap();
+                    }
+                    ids
+                })
+            })
+            .collect();
+        let mut ids = BTreeSet::new();
+        for task in tasks {
+            ids.extend(task.await.unwrap());
+        }
+        assert_eq!(ids.len(), 1600);
+        assert_eq!(db.metrics().conflicts, 0);
+        // Nothing was rolled back: the numbers have no holes.
+        assert_eq!(ids.last(), Some(&RowId(1600)));
+    });
+}
+
+#[test]
+fn of_two_that_want_a_unique_key_one_gets_it_and_the_other_an_error() {
+    block_on(async {
+        let sql = "CREATE TABLE t (id INTEGER PRIMARY KEY, u TEXT UNIQUE)";
+        let db = with_table(Options::default(), sql).await;
+        let mut tasks = Vec::new();
+        for _ in 0..8 {
+            let db = db.clone();
+            tasks.push(tokio::spawn(async move {
+                let mut won = 0;
+                for n in 0..50 {
+                    let key = format!("key {n}");
+                    let options =
+                        TxOptions { isolation: Isolation::Snapshot, ..TxOptions::default() };
+                    let outcome = db
+                        .transaction_with(options, |tx| {
+                            let key = &key;
+                            Box::pin(async move {
+                                tx.table("t")?.insert((None::<i64>, key.as_str())).await
+                            })
+                        })
+                        .await;
+                    match outcome {
+                        Ok(_) => won += 1,
+                        Err(Error::Constraint(Constraint::Unique { .. })) => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+                won
+            }));
+        }
+        let mut won = 0;
+        for task in tasks {
+            won += task.await.unwrap();
+        }
+        assert_eq!(won, 50);
+    });
+}
+
+#[test]
+fn increments_of_one_hot_row_are_not_lost_while_checkpoints_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.db");
+    block_on(async {
+        let db = Database::open(&path, Options::default()).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        tx.create_table("CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)").await.unwrap();
+        tx.table("t").unwrap().insert((1, 0)).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut tasks = Vec::new();
+        for _ in 0..8 {
+            let db = db.clone();
+            tasks.push(tokio::spawn(async move {
+                for _ in 0..50 {
+                    db.transaction(|tx| {
+                        Box::pin(async move {
+                            let mut t = tx.table("t")?;
+                            let row = t.get(RowId(1)).await?;
+                            let n: i64 = row.unwrap().get("n")?;
+                            t.set(RowId(1), &[("n", &(n + 1))]).await
+                        })
+                    })
+                    .await
+                    .unwrap();
+                }
+            }));
+        }
+        let checkpoints = tokio::spawn({
+            let db = db.clone();
+            async move {
+                for _ in 0..10 {
+                    db.checkpoint().await.unwrap();
+                }
+            }
+        });
+        for task in tasks {
+            task.await.unwrap();
+        }
+        checkpoints.await.unwrap();
+        db.close().await.unwrap();
+    });
+    stock_check(&path);
+    assert_eq!(stock_rows(&path, "SELECT n FROM t"), ["400"]);
+}
+
+#[test]
+fn a_snapshot_stays_as_it_was_across_checkpoints() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.db");
+    block_on(async {
+        let options = Options { cache_bytes: 64 << 10, page_size: 512, ..Options::default() };
+        let db = Database::open(&path, options).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        tx.create_table("CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)").await.unwrap();
+        for n in 0..1000 {
+            tx.table("t").unwrap().insert((None::<i64>, n)).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let mut old = db.snapshot().await.unwrap();
+        for round in 1..5 {
+            let mut tx = db.begin().await.unwrap();
+            let mut t = tx.table("t").unwrap();
+            for id in 1..=1000 {
+                if id % 7 == round {
+                    t.delete(RowId(id)).await.unwrap();
+                } else {
+                    let _ = t.update(RowId(id), (id, -round)).await.unwrap();
+                }
+            }
+            tx.commit().await.unwrap();
+            db.checkpoint().await.unwrap();
+            let mut t = old.table("t").unwrap();
+            let mut scan = t.scan(.., Direction::Ascending).unwrap();
+            let mut sum = 0;
+            while let Some(row) = scan.next().await.unwrap() {
+                sum += row.get::<i64>("n").unwrap();
+            }
+            assert_eq!(sum, 999 * 1000 / 2, "round {round}");
+        }
+        drop(old);
+        db.close().await.unwrap();
+    });
+    stock_check(&path);
+}
+
+#[test]
+fn write_skew_is_refused_when_serializable_and_let_through_by_snapshots() {
+    block_on(async {
+        let db =
+            with_table(Options::default(), "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)").await;
+        for (isolation, expected) in [(Isolation::Serializable, 1), (Isolation::Snapshot, 2)] {
+            db.transaction(|tx| {
+                Box::pin(async move {
+                    let mut t = tx.table("t")?;
+                    for id in 1..=2 {
+                        t.delete(RowId(id)).await?;
+                        t.insert((id, 1)).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+            .unwrap();
+            let options = TxOptions { isolation, ..TxOptions::default() };
+            let mut one = db.begin_with(options).await.unwrap();
+            let mut two = db.begin_with(options).await.unwrap();
+            for (tx, read, write) in [(&mut one, 1, 2), (&mut two, 2, 1)] {
+                let mut t = tx.table("t").unwrap();
+                assert!(t.get(RowId(read)).await.unwrap().is_some());
+                t.update(RowId(write), (write, 0)).await.unwrap();
+            }
+            let outcomes = [one.commit().await, two.commit().await];
+            let committed = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+            assert_eq!(committed, expected, "{outcomes:?}");
+        }
+        assert_eq!(db.metrics().conflicts_by_table, [("t".to_owned(), 1)]);
+    });
+}
+
+#[test]
+fn an_index_is_made_while_others_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.db");
+    block_on(async {
+        let db = Database::open(&path, Options::default()).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        tx.create_table("CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)").await.unwrap();
+        for n in 0..500 {
+            tx.table("t").unwrap().insert((None::<i64>, n)).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let mut writers = Vec::new();
+        for writer in 0..4 {
+            let (db, stop) = (db.clone(), Arc::clone(&stop));
+            writers.push(tokio::spawn(async move {
+                let mut n = 0;
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    n += 1;
+                    db.transaction(|tx| {
+                        Box::pin(async move {
+                            let mut t = tx.table("t")?;
+                            t.insert((None::<i64>, writer * 100_000 + n)).await?;
+                            t.delete(RowId(1 + writer * 100 + n % 100)).await
+                        })
+                    })
+                    .await
+                    .unwrap();
+                }
+            }));
+        }
+        for name in ["i1", "i2", "i3"] {
+            db.transaction(|tx| {
+                Box::pin(
+                    async move { tx.create_index(&format!("CREATE INDEX {name} ON t (n)")).await },
+                )
+            })
+            .await
+            .unwrap();
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        db.close().await.unwrap();
+    });
+    stock_check(&path);
+}
+
+#[test]
+fn an_immediate_transaction_never_conflicts() {
+    block_on(async {
+        let db =
+            with_table(Options::default(), "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)").await;
+        db.transaction(|tx| Box::pin(async move { tx.table("t")?.insert((1, 0)).await }))
+            .await
+            .unwrap();
+        let options = TxOptions { mode: Mode::Immediate, ..TxOptions::default() };
+        let mut tasks = Vec::new();
+        for _ in 0..4 {
+            let db = db.clone();
+            tasks.push(tokio::spawn(async move {
+                for _ in 0..50 {
+                    let mut tx = db.begin_with(options).await.unwrap();
+                    let mut t = tx.table("t").unwrap();
+                    let n: i64 = t.get(RowId(1)).await.unwrap().unwrap().get("n").unwrap();
+                    t.update(RowId(1), (1, n + 1)).await.unwrap();
+                    tx.commit().await.unwrap();
+                }
+            }));
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let mut tx = db.snapshot().await.unwrap();
+        let n: i64 = tx.table("t").unwrap().get(RowId(1)).await.unwrap().unwrap().get("n").unwrap();
+        assert_eq!((n, db.metrics().conflicts), (200, 0));
+    });
+}
+
+#[test]
+fn savepoints_bring_back_rows_and_numbers() {
+    block_on(async {
+        let db =
+            with_table(Options::default(), "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)").await;
+        let mut tx = db.begin().await.unwrap();
+        tx.table("t").unwrap().insert((None::<i64>, 1)).await.unwrap();
+        let mark = tx.savepoint();
+        tx.table("t").unwrap().insert((None::<i64>, 2)).await.unwrap();
+        tx.create_table("CREATE TABLE u (a)").await.unwrap();
+        tx.rollback_to(mark).unwrap();
+        assert!(matches!(tx.table("u"), Err(Error::NoSuchTable { .. })));
+        assert_eq!(tx.table("t").unwrap().insert((None::<i64>, 3)).await.unwrap(), RowId(2));
+        tx.release(mark).unwrap();
+        assert!(matches!(tx.rollback_to(mark), Err(Error::Misuse { .. })));
+        tx.commit().await.unwrap();
+        assert_eq!(db.metrics().open_transactions, 0);
+    });
+}
