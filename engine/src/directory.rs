@@ -94,19 +94,24 @@ pub(crate) async fn enter(key: Key, env: &Env, patience: Duration) -> Found {
     let mut sleep = env.runtime.sleep(patience);
     let mut waiting = None;
     let found = poll_fn(|cx| {
+        // Dropped outside the lock: it may be the last reference, whose drop takes the lock.
+        let known = OPEN.lock().get(&key).and_then(|entry| entry.core.upgrade());
+        let ending = known.is_some();
+        if let Some(core) = known.filter(|core| !core.is_closed()) {
+            return Poll::Ready(Found::Open(core));
+        }
         let mut open = OPEN.lock();
         let Some(entry) = open.get_mut(&key) else {
             open.insert(key, Entry::default());
             return Poll::Ready(Found::Free(Registration(key)));
         };
-        if let Some(core) = entry.core.upgrade()
-            && !core.is_closed()
-        {
-            return Poll::Ready(Found::Open(core));
-        }
         match waiting {
             Some(id) if entry.waiters.update(id, cx.waker()) => {}
             _ => waiting = Some(entry.waiters.push((), cx.waker().clone())),
+        }
+        if !ending && entry.core.strong_count() > 0 {
+            // Published between the two looks.
+            cx.waker().wake_by_ref();
         }
         drop(open);
         sleep.as_mut().poll(cx).map(|()| Found::Ending)
