@@ -1,6 +1,6 @@
 //! A future of the public API is dropped at each of its polls in turn: what it did is done as a whole or not at all, and
 //! the database is usable at once.
-#![allow(clippy::unwrap_used, reason = "a test that fails panics")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails panics")]
 
 use std::future::Future;
 use std::pin::pin;

@@ -1,5 +1,5 @@
 //! Many writers at once: rowids, unique keys, lost updates, snapshots across checkpoints, schema changes beside writes.
-#![allow(clippy::unwrap_used, reason = "a test that fails panics")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails panics")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //! acknowledged is there after recovery, what was not is there as a whole or not at all, and stock SQLite finds the file sound.
 //!
 //! The disk of the simulator keeps synced writes; of the others it keeps, tears or loses what it likes.
-#![allow(clippy::unwrap_used, reason = "a test that fails panics")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails panics")]
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,5 @@
 //! Stock SQLite looks at the file between any two steps of a checkpoint; a process that ends there loses nothing.
-#![allow(clippy::unwrap_used, reason = "a test that fails panics")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails panics")]
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
 //! The whole way once: commit, an end without a close, recovery, checkpoint, and stock SQLite reading the rows.
-#![allow(clippy::unwrap_used, reason = "a test that fails panics")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails panics")]
 
 use heddle_engine::{Database, Direction, Error, Options, RowId};
 

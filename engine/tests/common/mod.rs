@@ -1,18 +1,19 @@
 //! What the tests of the engine share.
 #![allow(dead_code, reason = "each test uses what it needs")]
+#![allow(clippy::unwrap_used, reason = "a test that fails panics")]
 
 use std::future::Future;
 use std::path::Path;
 
 /// Runs a future on a runtime as users have it.
-pub fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(future)
 }
 
 /// Stock SQLite finds nothing wrong with the file.
-pub fn stock_check(path: &Path) {
+pub(crate) fn stock_check(path: &Path) {
     let stock = rusqlite::Connection::open(path).unwrap();
     let mut verdict = stock.prepare("PRAGMA integrity_check").unwrap();
     let verdict: Vec<String> =
@@ -21,7 +22,7 @@ pub fn stock_check(path: &Path) {
 }
 
 /// The first column of a query's rows, as text.
-pub fn stock_rows(path: &Path, sql: &str) -> Vec<String> {
+pub(crate) fn stock_rows(path: &Path, sql: &str) -> Vec<String> {
     let stock = rusqlite::Connection::open(path).unwrap();
     let mut query = stock.prepare(sql).unwrap();
     let rows = query.query_map([], |row| {
