@@ -4,6 +4,7 @@
 
 pub mod draft;
 pub mod image;
+pub mod states;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
