@@ -82,12 +82,13 @@ fn hot_journal(page_size: u32, change: &str) -> (Left, Vec<u8>) {
 
 #[test]
 fn a_hot_journal_is_rolled_back() {
-    for page_size in [512, 1024, 4096, 16_384, 65_536] {
-        for change in [
-            "UPDATE t SET b = printf('%0220d', a);",
-            "DELETE FROM t WHERE a % 3 = 0; INSERT INTO t SELECT a + 9000, b FROM t;",
-            "DROP INDEX i; CREATE TABLE u AS SELECT * FROM t;",
-        ] {
+    let changes = [
+        "UPDATE t SET b = printf('%0220d', a);",
+        "DELETE FROM t WHERE a % 3 = 0; INSERT INTO t SELECT a + 9000, b FROM t;",
+        "DROP INDEX i; CREATE TABLE u AS SELECT * FROM t;",
+    ];
+    for page_size in [512, 4096, 65_536] {
+        for change in changes {
             let (left, before) = hot_journal(page_size, change);
             let found = left.compare(change).unwrap();
             assert!(found.journal_rolled_back || left.other[0] == 0);
@@ -104,7 +105,7 @@ fn a_hot_journal_is_rolled_back() {
 fn a_damaged_journal_counts_as_far_as_stock_counts_it() {
     let (left, _) = hot_journal(512, "UPDATE t SET b = printf('%0220d', a);");
     let mut random = fastrand::Rng::with_seed(1);
-    for round in 0..80 {
+    for round in 0..50 {
         let mut other = left.other.clone();
         let at = random.usize(..other.len());
         // Damage to the number of pages of before would change the file's length: stock then may grow it.
