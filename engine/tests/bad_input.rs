@@ -1,5 +1,11 @@
 //! What bad input gets: each its own error, nothing lost, and the database opens again once the cause is gone.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that fails panics, and a test may start threads"
+)]
 
 use std::path::Path;
 

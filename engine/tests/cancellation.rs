@@ -1,6 +1,12 @@
 //! A future of the public API is dropped at each of its polls in turn: what it did is done as a whole or not at all, and
 //! the database is usable at once.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that fails panics, and a test may start threads"
+)]
 
 use std::future::Future;
 use std::pin::pin;

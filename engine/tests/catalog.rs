@@ -1,5 +1,11 @@
 //! Tables and indexes made, altered and dropped here, as stock SQLite sees them, and the other way round.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that fails panics, and a test may start threads"
+)]
 
 use heddle_engine::{
     AutoVacuum, Constraint, Database, Direction, Encoding, Error, Options, RowId, Transaction,

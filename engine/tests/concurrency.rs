@@ -1,5 +1,11 @@
 //! Many writers at once: rowids, unique keys, lost updates, snapshots across checkpoints, schema changes beside writes.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that fails panics, and a test may start threads"
+)]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

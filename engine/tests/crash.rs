@@ -2,7 +2,13 @@
 //! acknowledged is there after recovery, what was not is there as a whole or not at all, and stock SQLite finds the file sound.
 //!
 //! The disk of the simulator keeps synced writes; of the others it keeps, tears or loses what it likes.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that fails panics, and a test may start threads"
+)]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,7 +38,6 @@ struct Model {
     acknowledged: BTreeMap<i64, i64>,
     /// The next state, while its commit is on its way.
     pending: Option<BTreeMap<i64, i64>>,
-    table: bool,
 }
 
 async fn rows(db: &Database) -> Result<BTreeMap<i64, i64>> {

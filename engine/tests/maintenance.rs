@@ -1,4 +1,11 @@
 //! What goes on in the background, as its effects are seen from outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that fails panics, and a test may start threads"
+)]
 
 use std::sync::mpsc;
 use std::time::Duration;

@@ -1,7 +1,13 @@
 //! Databases that others made: read as stock reads them, changed, closed, and sound for stock.
 //!
 //! The files lie in `../shared/realdb` beside the repository; without them this says so and ends.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that fails panics, and a test may start threads"
+)]
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,11 @@
 //! Stock SQLite looks at the file between any two steps of a checkpoint; a process that ends there loses nothing.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that fails panics, and a test may start threads"
+)]
 
 use std::path::Path;
 

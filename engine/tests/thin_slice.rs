@@ -1,5 +1,11 @@
 //! The whole way once: commit, an end without a close, recovery, checkpoint, and stock SQLite reading the rows.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that fails panics, and a test may start threads"
+)]
 
 use heddle_engine::{Database, Direction, Error, Options, RowId};
 

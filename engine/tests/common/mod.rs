@@ -1,6 +1,11 @@
 //! What the tests of the engine share.
-#![allow(dead_code, reason = "each test uses what it needs")]
-#![allow(clippy::unwrap_used, reason = "a test that fails panics")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "each test uses what it needs, and panics if it fails"
+)]
 
 use std::future::Future;
 use std::path::Path;
