@@ -201,7 +201,6 @@ impl Database {
                 Durability::Normal => heddle_txn::Durability::Normal,
                 Durability::Full => heddle_txn::Durability::Full,
             },
-            write_budget: options.budget.unwrap_or(core.limits.transaction_bytes),
             busy_timeout: Some(core.limits.busy_timeout),
             ..heddle_txn::TxOptions::default()
         })

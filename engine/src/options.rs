@@ -77,8 +77,6 @@ pub struct Options {
     /// Bytes of row versions not yet checkpointed (or needed by a snapshot) that are kept in memory
     /// before new transactions wait for the checkpointer. Default: 256 MiB.
     pub memory_bytes: usize,
-    /// Bytes of one transaction's write set beyond which it spills to disk. Default: 64 MiB.
-    pub transaction_bytes: usize,
     /// A checkpoint starts when the log holds this many bytes. Default: 64 MiB.
     pub checkpoint_log_bytes: u64,
     /// Whether checkpoints start by themselves. Default: true.
@@ -104,7 +102,6 @@ impl Default for Options {
             encoding: Encoding::Utf8,
             cache_bytes: 64 << 20,
             memory_bytes: 256 << 20,
-            transaction_bytes: 64 << 20,
             checkpoint_log_bytes: 64 << 20,
             auto_checkpoint: true,
             busy_timeout: Duration::from_secs(5),
@@ -129,6 +126,4 @@ pub struct TxOptions {
     pub mode: Mode,
     /// `None`: as the database says.
     pub durability: Option<Durability>,
-    /// Bytes of the write set beyond which it spills. `None`: as the database says.
-    pub budget: Option<usize>,
 }

@@ -37,8 +37,6 @@ pub struct TxOptions {
     pub mode: Mode,
     /// When its commit is acknowledged. Default: full.
     pub durability: Durability,
-    /// Bytes of its write set beyond which it spills. Default: 64 MiB.
-    pub write_budget: usize,
     /// Bytes of its read set beyond which that gets coarser. Default: 4 MiB.
     pub read_budget: usize,
     /// How long it waits for a gate (`None`: for ever). Default: 5 s.
@@ -51,7 +49,6 @@ impl Default for TxOptions {
             isolation: Isolation::default(),
             mode: Mode::default(),
             durability: Durability::Full,
-            write_budget: 64 << 20,
             read_budget: 4 << 20,
             busy_timeout: Some(Duration::from_secs(5)),
         }
