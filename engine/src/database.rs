@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use heddle_base::Timestamp;
 use heddle_base::sync::Arc;
 use heddle_base::sync::atomic::{AtomicBool, Ordering};
+use heddle_btree::check::{Order, Subject};
+use heddle_btree::tree::TreeKind;
 use heddle_io::Env;
 use heddle_wal::Log;
 
@@ -232,6 +234,46 @@ impl Database {
     pub async fn checkpoint_steps(&self) -> Result<Option<CheckpointSteps>> {
         let checkpoint = crate::checkpoint::Checkpoint::begin(self.core()?).await?;
         Ok(checkpoint.map(CheckpointSteps))
+    }
+
+    /// Looks whether the file's structure is sound, as SQLite's `PRAGMA integrity_check` does: what is wrong, in words, a hundred
+    /// findings at most. What only the log has is not looked at: [`Database::checkpoint`] first.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Io`].
+    ///
+    /// # Cancel safety
+    /// It only reads.
+    pub async fn check(&self) -> Result<Vec<String>> {
+        const FINDINGS: usize = 100;
+        let core = self.core()?;
+        let base = core.manager.base();
+        let catalog = loop {
+            match core.history.at(base.ts) {
+                Some(catalog) => break catalog,
+                None => core.history.settled().await,
+            }
+        };
+        // The schema's own tree is looked at in any case.
+        let mut trees = Vec::new();
+        for (tree, root) in base.roots.iter() {
+            if tree == heddle_base::TreeId::SCHEMA {
+                continue;
+            }
+            let kind = catalog.trees().find(|(id, _)| *id == tree).map(|(_, kind)| &**kind);
+            let order = match kind {
+                Some(TreeKind::Table) => Order::Table,
+                Some(TreeKind::Index(shape)) if catalog.is_understood(tree) => {
+                    Order::Index(shape.clone())
+                }
+                _ => Order::Unknown,
+            };
+            trees.push(Subject { root, order });
+        }
+        let snapshot = &base.snapshot;
+        let found = heddle_btree::check::check(snapshot, snapshot.header(), &trees, FINDINGS).await;
+        let found = found.map_err(|error| Error::from(error).at(core.path()))?;
+        Ok(found.iter().map(ToString::to_string).collect())
     }
 
     /// Counters and gauges.

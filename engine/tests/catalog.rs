@@ -27,6 +27,8 @@ fn made(
         let mut tx = db.begin().await.unwrap();
         make(&mut tx).await.unwrap();
         tx.commit().await.unwrap();
+        db.checkpoint().await.unwrap();
+        assert_eq!(db.check().await.unwrap(), [""; 0]);
         db.close().await.unwrap();
     });
     stock_check(&path);

@@ -276,6 +276,16 @@ impl Catalog {
         Catalog::new(tables, self.others.clone(), self.encoding)
     }
 
+    /// Whether the definition of the tree with this number is understood, so that its order is known.
+    pub(crate) fn is_understood(&self, tree: TreeId) -> bool {
+        self.tables.iter().any(|table| {
+            let of_index =
+                |index: &IndexInfo| index.tree.id == tree && index.def.obstacle.is_none();
+            (table.tree.id == tree && table.def.unreadable.is_none())
+                || table.indexes.iter().any(of_index)
+        })
+    }
+
     /// Every tree with its kind, the schema table's aside.
     pub(crate) fn trees(&self) -> impl Iterator<Item = (TreeId, &Arc<TreeKind>)> {
         self.tables.iter().flat_map(|table| {
