@@ -48,34 +48,40 @@ async fn run(env: &Env, files: &[Vec<u8>], reached: &mut usize) -> Result<()> {
 #[test]
 fn crash_at_every_operation_leaves_a_whole_state() {
     let files = states(512, 0, 4);
-    for count in 1.. {
-        let simulation = Simulation::new(count);
-        simulation.disk().write(DB, &files[0]);
-        simulation.power_off_at(count);
-        let env = simulation.env();
-        let mut reached = 0;
-        let ended = simulation.run(run(&env, &files, &mut reached));
-        if let Some(ended) = ended {
-            ended.unwrap();
-            assert!(count > 60, "{count} operations");
-            break;
-        }
-        let env = simulation.restart();
-        let state = stock_says(&simulation) as usize;
-        assert!(state == reached || state == reached + 1, "count {count}: {state} after {reached}");
-        // A second loss of power, while the first is recovered from.
-        simulation.power_off_at(count % 11 + 1);
-        let _ = simulation.run(open(&env));
-        let env = simulation.restart();
-        assert_eq!(stock_says(&simulation) as usize, state, "count {count}");
-        simulation.block_on(async {
-            let pager = open(&env).await.unwrap();
-            assert!(shows(&pager.snapshot(), &files[state]).await.unwrap(), "count {count}");
-            pager.close().await.unwrap();
-        });
-        assert_eq!(simulation.disk().read(DB).unwrap(), files[state], "count {count}");
-        assert_eq!(simulation.disk().files().len(), 1);
+    for seed in 0..3 {
+        let operations = (1..).find(|&count| !crash_at(&files, seed, count));
+        assert!(operations > Some(60), "{operations:?} operations");
     }
+}
+
+/// Cuts the power at one operation, and looks at what is left. False if the run ended before.
+fn crash_at(files: &[Vec<u8>], seed: u64, count: u64) -> bool {
+    let simulation = Simulation::new(seed << 32 | count);
+    simulation.disk().write(DB, &files[0]);
+    simulation.power_off_at(count);
+    let env = simulation.env();
+    let mut reached = 0;
+    let ended = simulation.run(run(&env, files, &mut reached));
+    if let Some(ended) = ended {
+        ended.unwrap();
+        return false;
+    }
+    let env = simulation.restart();
+    let state = stock_says(&simulation) as usize;
+    assert!(state == reached || state == reached + 1, "count {count}: {state} after {reached}");
+    // A second loss of power, while the first is recovered from.
+    simulation.power_off_at(count % 11 + 1);
+    let _ = simulation.run(open(&env));
+    let env = simulation.restart();
+    assert_eq!(stock_says(&simulation) as usize, state, "count {count}");
+    simulation.block_on(async {
+        let pager = open(&env).await.unwrap();
+        assert!(shows(&pager.snapshot(), &files[state]).await.unwrap(), "count {count}");
+        pager.close().await.unwrap();
+    });
+    assert_eq!(simulation.disk().read(DB).unwrap(), files[state], "count {count}");
+    assert_eq!(simulation.disk().files().len(), 1);
+    true
 }
 
 #[test]
