@@ -1,6 +1,6 @@
 //! The registry: registration against publication of a base, and slots that are used again.
 //!
-//! Two threads, two preemptions.
+//! Two threads, two preemptions; under a second.
 #![cfg(heddle_loom)]
 
 use heddle_base::{Generation, Timestamp};

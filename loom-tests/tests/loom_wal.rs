@@ -1,6 +1,6 @@
 //! The log's ticket ring and watermarks: the filled prefix has no holes, and no wake-up is lost.
 //!
-//! Two threads, two preemptions.
+//! Two threads, two preemptions; under a second.
 #![cfg(heddle_loom)]
 
 use heddle_loom_tests::{Order, check, race};
