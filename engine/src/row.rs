@@ -117,7 +117,26 @@ pub struct Row<'t> {
     table: &'t TableInfo,
     encoding: Encoding,
     rowid: Option<RowId>,
-    record: Bytes,
+    record: RecordBytes<'t>,
+}
+
+/// A record's bytes.
+enum RecordBytes<'t> {
+    Owned(Bytes),
+    /// In the buffer of a scan.
+    Lent(&'t [u8]),
+}
+
+impl std::ops::Deref for RecordBytes<'_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match self {
+            RecordBytes::Owned(bytes) => bytes,
+            RecordBytes::Lent(bytes) => bytes,
+        }
+    }
 }
 
 impl<'t> Row<'t> {
@@ -127,7 +146,17 @@ impl<'t> Row<'t> {
         rowid: Option<RowId>,
         record: Bytes,
     ) -> Row<'t> {
-        Row { table, encoding, rowid, record }
+        Row { table, encoding, rowid, record: RecordBytes::Owned(record) }
+    }
+
+    /// A row whose record stays in its reader's buffer.
+    pub(crate) fn lent(
+        table: &'t TableInfo,
+        encoding: Encoding,
+        rowid: Option<RowId>,
+        record: &'t [u8],
+    ) -> Row<'t> {
+        Row { table, encoding, rowid, record: RecordBytes::Lent(record) }
     }
 
     /// The rowid; `None` in a WITHOUT ROWID table.

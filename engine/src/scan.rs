@@ -46,6 +46,8 @@ pub struct Scan<'t> {
     table: usize,
     source: Source,
     cursor: heddle_txn::Cursor,
+    /// The record of the row that is lent out.
+    record: Vec<u8>,
 }
 
 impl<'t> Scan<'t> {
@@ -63,7 +65,7 @@ impl<'t> Scan<'t> {
             Source::Index(index) => &info.indexes[index].tree,
         };
         let cursor = tx.inner.range(tree, from, to, direction.inner());
-        Scan { tx, table, source, cursor }
+        Scan { tx, table, source, cursor, record: Vec::new() }
     }
 
     /// The next row, `None` after the last.
@@ -75,15 +77,24 @@ impl<'t> Scan<'t> {
     /// Dropped before it ends, the row may be passed over.
     pub async fn next(&mut self) -> Result<Option<Row<'_>>> {
         let Transaction { catalog, inner, .. } = &mut *self.tx;
-        let Some((key, value)) = self.cursor.next(inner).await? else {
+        let record = &mut self.record;
+        let copied = self.cursor.next_with(inner, |key, value| {
+            record.clear();
+            record.extend_from_slice(value);
+            key::decode_rowid(key)
+        });
+        let Some(rowid) = copied.await? else {
             return Ok(None);
         };
         let table = &catalog.tables()[self.table];
         let (rowid, record) = match self.source {
-            Source::Table => (key::decode_rowid(&key).filter(|_| !table.def.without_rowid), value),
+            Source::Table => {
+                let rowid = rowid.filter(|_| !table.def.without_rowid).map(RowId);
+                return Ok(Some(Row::lent(table, catalog.encoding(), rowid, record)));
+            }
             Source::Index(index) => {
                 let index = &table.indexes[index];
-                let name = cells::named_row(table, index, &value)?;
+                let name = cells::named_row(table, index, record)?;
                 match inner.get(&table.tree, &name.tree_key()).await? {
                     Some(record) => (name.rowid(), record),
                     None => {
