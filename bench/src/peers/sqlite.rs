@@ -81,6 +81,8 @@ fn checkpoint(file: &Path, upkeep: Upkeep) -> Result<()> {
 pub struct Pooled {
     file: PathBuf,
     upkeep: Upkeep,
+    /// The last connection to close makes a checkpoint: this one stays.
+    _anchor: Arc<Mutex<Connection>>,
 }
 
 impl Peer for Pooled {
@@ -91,7 +93,8 @@ impl Peer for Pooled {
     async fn open(at: &Path, upkeep: Upkeep) -> Result<Self> {
         let file = at.join(FILE);
         create(&file, upkeep)?;
-        Ok(Pooled { file, upkeep })
+        let anchor = Arc::new(Mutex::new(connect(&file, upkeep)?));
+        Ok(Pooled { file, upkeep, _anchor: anchor })
     }
 
     async fn session(&self) -> Result<Self::Session> {
