@@ -2,7 +2,13 @@
 //!
 //! Tasks on a few threads insert, update, read, scan and load through transactions; for each
 //! workload it prints operations per second, and CPU time of the whole process per operation.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a program")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a program"
+)]
 
 use std::ops::Bound::Unbounded;
 use std::path::Path;
