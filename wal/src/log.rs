@@ -76,6 +76,8 @@ pub(crate) struct Inner {
     pub(crate) bell: Bell,
     /// Everything up to here is to become durable, whatever its level.
     pub(crate) sync_wanted: AtomicU64,
+    /// Whether anything was ever reserved below FULL.
+    any_weak: AtomicBool,
     pub(crate) keeper: Keeper,
     pub(crate) table: Mutex<Table>,
     /// Position of the end, and of the first segment's start.
@@ -119,6 +121,7 @@ impl Inner {
             failure: Mutex::new(None),
             bell: Bell::default(),
             sync_wanted: AtomicU64::new(0),
+            any_weak: AtomicBool::new(false),
             keeper: Keeper::default(),
             table: Mutex::new(Table::default()),
             end: AtomicU64::new(0),
@@ -274,10 +277,19 @@ impl Log {
         self.inner().phase() == Phase::Active
     }
 
+    /// Remembers that weaker commits exist, so that who waits for FULL knows to ask for a sync.
+    fn note_level(&self, level: Durability) {
+        let any_weak = &self.inner().any_weak;
+        if level < Durability::Full && !any_weak.load(Ordering::Relaxed) {
+            any_weak.store(true, Ordering::SeqCst);
+        }
+    }
+
     /// A permit for one record of at most `bytes` bytes, if nothing has to be waited for. What
     /// stands in the way, [`Log::reserve`] waits for or tells.
     #[inline]
     pub fn try_reserve(&self, bytes: usize, level: Durability) -> Option<Permit> {
+        self.note_level(level);
         let inner = self.inner();
         let blocks = inner.blocks(bytes);
         let open = inner.phase() == Phase::Active && !inner.is_failed();
@@ -294,6 +306,7 @@ impl Log {
     /// # Cancel safety
     /// Dropping it leaves the line and gives back what it had.
     pub async fn reserve(&self, bytes: usize, level: Durability) -> Result<Permit> {
+        self.note_level(level);
         if let Some(permit) = self.try_reserve(bytes, level) {
             return Ok(permit);
         }
@@ -397,6 +410,11 @@ impl Log {
         if mark.get() < target {
             if ticket > self.drawn() {
                 return Err(Error::NeverDrawn(ticket));
+            }
+            // The ticket may be another's, and weaker: then nobody else asks for its sync.
+            if level == Durability::Full && inner.any_weak.load(Ordering::SeqCst) {
+                inner.sync_wanted.fetch_max(target, Ordering::AcqRel);
+                inner.bell.ring();
             }
             self.spin(mark, target).await;
             if mark.get() < target {

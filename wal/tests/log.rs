@@ -194,6 +194,18 @@ fn weaker_commits_lift_acked_and_are_synced_in_time() {
 }
 
 #[test]
+fn a_full_wait_for_a_weaker_commit_asks_for_its_sync() {
+    let simulation = Simulation::new(1);
+    simulation.block_on(async {
+        let log = start(&simulation.env(), small()).await;
+        let ticket = commit(&log, vec![1; 10], Off).await.unwrap();
+        assert!(log.durable() < ticket);
+        log.wait(ticket, Full).await.unwrap();
+        assert_eq!(log.durable(), ticket);
+    });
+}
+
+#[test]
 fn the_strictest_level_in_a_group_decides() {
     let simulation = Simulation::new(1);
     simulation.block_on(async {
