@@ -246,12 +246,12 @@ pub fn compact_real(real: f64) -> ValueRef<'static> {
     }
 }
 
-/// The serial type stock SQLite would choose.
-fn serial_type(value: &ValueRef<'_>) -> u64 {
+/// The serial type stock SQLite would choose, with or without those that say 0 and 1 by themselves.
+fn serial_type<const CONSTANTS: bool>(value: &ValueRef<'_>) -> u64 {
     match *value {
         ValueRef::Null => 0,
-        ValueRef::Integer(0) => 8,
-        ValueRef::Integer(1) => 9,
+        ValueRef::Integer(0) if CONSTANTS => 8,
+        ValueRef::Integer(1) if CONSTANTS => 9,
         ValueRef::Integer(v) => {
             // One bit for the sign.
             match 65 - (v ^ v >> 63).leading_zeros() {
@@ -279,10 +279,30 @@ where
     I: IntoIterator<Item = ValueRef<'v>>,
     I::IntoIter: Clone,
 {
+    encode_as::<true, I>(values, out)
+}
+
+/// As [`encode`], in the schema formats below 4, which do not have the serial types 8 and 9.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_legacy<'v, I>(values: I, out: &mut Vec<u8>) -> Result<(), RecordError>
+where
+    I: IntoIterator<Item = ValueRef<'v>>,
+    I::IntoIter: Clone,
+{
+    encode_as::<false, I>(values, out)
+}
+
+fn encode_as<'v, const CONSTANTS: bool, I>(values: I, out: &mut Vec<u8>) -> Result<(), RecordError>
+where
+    I: IntoIterator<Item = ValueRef<'v>>,
+    I::IntoIter: Clone,
+{
     let values = values.into_iter();
     let (mut types, mut bodies) = (0u64, 0u64);
     for value in values.clone() {
-        let serial = serial_type(&value);
+        let serial = serial_type::<CONSTANTS>(&value);
         types += varint::len(serial) as u64;
         bodies += body_len(serial)?;
     }
@@ -293,13 +313,13 @@ where
     out.reserve((header + bodies) as usize);
     varint::push(header, out);
     for value in values.clone() {
-        varint::push(serial_type(&value), out);
+        varint::push(serial_type::<CONSTANTS>(&value), out);
     }
     for value in values {
         match value {
             ValueRef::Null => {}
             ValueRef::Integer(v) => {
-                let len = body_len(serial_type(&value))? as usize;
+                let len = body_len(serial_type::<CONSTANTS>(&value))? as usize;
                 out.extend_from_slice(&v.to_be_bytes()[8 - len..]);
             }
             ValueRef::Real(v) if v.is_nan() => {}

@@ -18,6 +18,7 @@ use smallvec::SmallVec;
 
 use crate::catalog::column::{Stored, apply};
 use crate::catalog::definition::KeyPart;
+use crate::catalog::format::Format;
 use crate::catalog::{IndexInfo, TableInfo};
 use crate::{Constraint, Error, Result, ValueRef};
 
@@ -134,7 +135,7 @@ pub(crate) fn row_record(table: &TableInfo, cells: &Cells<'_>) -> Result<Bytes> 
             cells[position].as_record()
         }
     });
-    encode(values)
+    encode(values, table.format)
 }
 
 /// The key of a row in a WITHOUT ROWID table's tree.
@@ -167,7 +168,7 @@ pub(crate) fn index_entry(
     if let TreeKind::Index(shape) = &*index.tree.kind {
         key::encode_values(shape, values.clone(), &mut out);
     }
-    Ok(Entry { key: out.into(), record: encode(values)? })
+    Ok(Entry { key: out.into(), record: encode(values, index.format)? })
 }
 
 /// Whether a unique index would refuse another row with these cells: not if one of its columns is NULL.
@@ -253,9 +254,16 @@ pub(crate) fn search_key(
     Ok(out)
 }
 
-fn encode<'v>(values: impl Iterator<Item = value::ValueRef<'v>> + Clone) -> Result<Bytes> {
+fn encode<'v>(
+    values: impl Iterator<Item = value::ValueRef<'v>> + Clone,
+    format: Format,
+) -> Result<Bytes> {
     let mut out = Vec::new();
-    match record::encode(values, &mut out) {
+    let encoded = match format.has_constants() {
+        true => record::encode(values, &mut out),
+        false => record::encode_legacy(values, &mut out),
+    };
+    match encoded {
         Ok(()) => Ok(out.into()),
         Err(RecordError::TooBig(size)) => {
             Err(Error::TooBig { what: "a row", size, limit: record::MAX_PAYLOAD })

@@ -239,6 +239,7 @@ impl Checkpoint {
         header.version_valid_for = counter;
         if schema_changed {
             header.schema_cookie = header.schema_cookie.wrapping_add(1);
+            header.schema_format = self.catalog.format().number();
         }
         Ok((writer, roots))
     }

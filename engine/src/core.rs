@@ -21,6 +21,7 @@ use heddle_txn::{Manager, TreeRef};
 use heddle_wal::Log;
 
 use crate::activation::Activation;
+use crate::catalog::format::Format;
 use crate::catalog::history::History;
 use crate::catalog::parse::{self, Definition};
 use crate::catalog::{Catalog, TableInfo};
@@ -330,7 +331,8 @@ impl Drop for Committing {
 pub(crate) fn schema_table(encoding: heddle_btree::text::Encoding) -> Result<TableInfo> {
     match parse::parse(SCHEMA, |_| None)? {
         Definition::Table { def, .. } => {
-            Ok(TableInfo::new(def, RowId(0), TreeId::SCHEMA, SCHEMA, encoding))
+            let format = Format::of_schema(encoding);
+            Ok(TableInfo::new(def, RowId(0), TreeId::SCHEMA, SCHEMA, format))
         }
         _ => Err(Error::definition(SCHEMA, "it is no table")),
     }

@@ -23,6 +23,7 @@ use heddle_txn::redo::{self, Control, Record};
 use heddle_txn::{Base, Manager, ManagerOptions, Parts, Roots};
 use heddle_wal::{Log, LogOptions, Recovered};
 
+use crate::catalog::format::Format;
 use crate::catalog::load::{Entry, load, tree_of};
 use crate::catalog::schema_row::SchemaRow;
 use crate::catalog::{Catalog, TableInfo};
@@ -360,7 +361,10 @@ impl Opening<'_> {
             let tree = tree_of(row.place, &pages).map_err(damaged)?;
             rows.push(Entry { rowid: RowId(rowid), row, tree });
         }
-        let catalog = load(rows, encoding).map_err(damaged)?;
+        // The schema table aside.
+        let has_tables = roots.iter().count() > 1;
+        let format = Format::of(pager.snapshot().header(), has_tables);
+        let catalog = load(rows, format).map_err(damaged)?;
         Ok((catalog, roots, next_tree))
     }
 }

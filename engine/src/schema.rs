@@ -15,7 +15,7 @@ use heddle_btree::key;
 
 use crate::catalog::definition::TableDef;
 use crate::catalog::history::History;
-use crate::catalog::parse::{self, Definition};
+use crate::catalog::parse::Definition;
 use crate::catalog::schema_row::{Place, SchemaRow};
 use crate::catalog::{Catalog, IndexInfo, TableInfo, text};
 use crate::core::{Committing, Core};
@@ -34,7 +34,7 @@ impl Transaction {
     /// Dropped before it ends, there is no table.
     pub async fn create_table(&mut self, sql: &str) -> Result<()> {
         self.check_writable()?;
-        let (def, if_not_exists) = match parse::parse(sql, |_| None)? {
+        let (def, if_not_exists) = match self.catalog.parse(sql)? {
             Definition::Table { def, if_not_exists } => (def, if_not_exists),
             _ => return Err(Error::definition(sql, "it is no CREATE TABLE statement")),
         };
@@ -47,7 +47,7 @@ impl Transaction {
         self.add_table(def, &text).await?;
         if autoincrement {
             let sql = "CREATE TABLE sqlite_sequence(name,seq)";
-            if let Definition::Table { def, .. } = parse::parse(sql, |_| None)? {
+            if let Definition::Table { def, .. } = self.catalog.parse(sql)? {
                 self.add_table(def, sql).await?;
             }
         }
@@ -55,14 +55,14 @@ impl Transaction {
     }
 
     async fn add_table(&mut self, def: TableDef, sql: &str) -> Result<()> {
-        let encoding = self.catalog.encoding();
+        let format = self.catalog.format();
         let row = self.next_schema_row().await?;
-        let mut table = TableInfo::new(def.clone(), row, self.core.next_tree(), sql, encoding);
+        let mut table = TableInfo::new(def.clone(), row, self.core.next_tree(), sql, format);
         let mut rows = vec![(row, table_row(&table))];
         for index in def.automatic {
             let row = self.next_schema_row().await?;
             let tree = self.core.next_tree();
-            let info = IndexInfo::new(index, &table.def, table.tree.id, row, tree, encoding);
+            let info = IndexInfo::new(index, &table.def, table.tree.id, row, tree, format);
             rows.push((row, index_row(&info, None)));
             table.indexes.push(info);
         }
@@ -86,8 +86,7 @@ impl Transaction {
     pub async fn create_index(&mut self, sql: &str) -> Result<()> {
         self.check_writable()?;
         let catalog = std::sync::Arc::clone(&self.catalog);
-        let find = |name: &str| catalog.find(name).map(|table| table.def.clone());
-        let (def, if_not_exists) = match parse::parse(sql, find)? {
+        let (def, if_not_exists) = match catalog.parse(sql)? {
             Definition::Index { def, if_not_exists } => (def, if_not_exists),
             _ => return Err(Error::definition(sql, "it is no CREATE INDEX statement")),
         };
@@ -102,8 +101,8 @@ impl Transaction {
         table.check_readable()?;
         let mut table = TableInfo::clone(table);
         let row = self.next_schema_row().await?;
-        let (tree, encoding) = (self.core.next_tree(), catalog.encoding());
-        let mut index = IndexInfo::new(def, &table.def, table.tree.id, row, tree, encoding);
+        let (tree, format) = (self.core.next_tree(), catalog.format());
+        let mut index = IndexInfo::new(def, &table.def, table.tree.id, row, tree, format);
         self.fill_index(&table, &index).await?;
         let sql = text::stored(sql)?;
         index.sql = Some(sql.as_str().into());
@@ -248,7 +247,7 @@ impl Transaction {
         check_name(&old.def.name)?;
         old.check_readable()?;
         let sql = text::with_column(&old.sql, definition)?;
-        let Definition::Table { def, .. } = parse::parse(&sql, |_| None)? else {
+        let Definition::Table { def, .. } = self.catalog.parse(&sql)? else {
             return Err(Error::definition(&sql, "it is no table any more"));
         };
         let added = def.columns.len() == old.def.columns.len() + 1;
@@ -294,7 +293,7 @@ impl Transaction {
             ));
         }
         let sql = text::with_table_name(&old.sql, to)?;
-        let Definition::Table { def, .. } = parse::parse(&sql, |_| None)? else {
+        let Definition::Table { def, .. } = self.catalog.parse(&sql)? else {
             return Err(Error::definition(&sql, "it is no table any more"));
         };
         let mut table = self.redefined(&old, def, &sql);
@@ -317,8 +316,8 @@ impl Transaction {
 
     /// A table under a new definition, its trees as they were.
     fn redefined(&self, old: &TableInfo, def: TableDef, sql: &str) -> TableInfo {
-        let encoding = self.catalog.encoding();
-        let mut table = TableInfo::new(def, old.schema_row, old.tree.id, sql, encoding);
+        let format = self.catalog.format();
+        let mut table = TableInfo::new(def, old.schema_row, old.tree.id, sql, format);
         table.indexes.clone_from(&old.indexes);
         table.settle_obstacle();
         table

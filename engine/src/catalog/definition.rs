@@ -62,6 +62,12 @@ impl TableDef {
         self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
     }
 
+    /// The columns of its keys: of the primary key and of the automatic indexes.
+    pub(crate) fn key_parts_mut(&mut self) -> impl Iterator<Item = &mut KeyPart> {
+        let automatic = self.automatic.iter_mut().flat_map(|index| &mut index.parts);
+        self.primary_key.iter_mut().flatten().chain(automatic)
+    }
+
     /// The columns of a WITHOUT ROWID table's record, in the order of the record.
     pub(crate) fn record_order(&self) -> Vec<usize> {
         match (&self.primary_key, self.without_rowid) {

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use heddle_base::{RowId, TreeId};
-use heddle_btree::text::Encoding;
 
 use crate::catalog::definition::{IndexDef, TableDef};
+use crate::catalog::format::Format;
 use crate::catalog::parse::{self, Definition};
 use crate::catalog::schema_row::{Place, SchemaRow};
 use crate::catalog::{Catalog, IndexInfo, TableInfo, folded};
@@ -25,7 +25,7 @@ pub(crate) struct Entry {
 ///
 /// # Errors
 /// What contradicts the format.
-pub(crate) fn load(entries: Vec<Entry>, encoding: Encoding) -> Result<Catalog, String> {
+pub(crate) fn load(entries: Vec<Entry>, format: Format) -> Result<Catalog, String> {
     let mut tables = HashMap::new();
     let mut order = Vec::new();
     let mut others = Vec::new();
@@ -34,7 +34,7 @@ pub(crate) fn load(entries: Vec<Entry>, encoding: Encoding) -> Result<Catalog, S
         match (entry.row.kind.as_str(), entry.tree) {
             ("table", Some(tree)) => {
                 let name = folded(&entry.row.name);
-                if tables.insert(name.clone(), table(&entry, tree, encoding)).is_some() {
+                if tables.insert(name.clone(), table(&entry, tree, format)).is_some() {
                     return Err(format!("two tables are named {}", entry.row.name));
                 }
                 order.push(name);
@@ -52,7 +52,7 @@ pub(crate) fn load(entries: Vec<Entry>, encoding: Encoding) -> Result<Catalog, S
                 entry.row.name, entry.row.table
             ));
         };
-        add_index(table, &entry, encoding);
+        add_index(table, &entry, format);
     }
     let mut other_names = Vec::new();
     for entry in others {
@@ -66,17 +66,17 @@ pub(crate) fn load(entries: Vec<Entry>, encoding: Encoding) -> Result<Catalog, S
         }
     }
     let tables = order.into_iter().filter_map(|name| tables.remove(&name)).map(Arc::new);
-    Ok(Catalog::new(tables.collect(), other_names, encoding))
+    Ok(Catalog::new(tables.collect(), other_names, format))
 }
 
-fn table(entry: &Entry, tree: TreeId, encoding: Encoding) -> TableInfo {
+fn table(entry: &Entry, tree: TreeId, format: Format) -> TableInfo {
     let sql = entry.row.sql.as_deref().unwrap_or_default();
-    let def = match parse::parse(sql, |_| None) {
+    let def = match parse::parse(sql, |_| None).map(|found| format.understand(found)) {
         Ok(Definition::Table { def, .. }) => def,
         Ok(_) => unknown(&entry.row.name, "its definition defines something else"),
         Err(error) => unknown(&entry.row.name, &error.to_string()),
     };
-    TableInfo::new(named(def, &entry.row.name), entry.rowid, tree, sql, encoding)
+    TableInfo::new(named(def, &entry.row.name), entry.rowid, tree, sql, format)
 }
 
 /// The name in the row counts, not the one in the text, which may be of other letter case.
@@ -99,11 +99,13 @@ fn unknown(name: &str, reason: &str) -> TableDef {
     }
 }
 
-fn add_index(table: &mut TableInfo, entry: &Entry, encoding: Encoding) {
+fn add_index(table: &mut TableInfo, entry: &Entry, format: Format) {
     let Some(tree) = entry.tree else { return };
     let def = match &entry.row.sql {
         None => automatic(&table.def, &entry.row.name),
-        Some(sql) => match parse::parse(sql, |_| Some(table.def.clone())) {
+        Some(sql) => match parse::parse(sql, |_| Some(table.def.clone()))
+            .map(|found| format.understand(found))
+        {
             Ok(Definition::Index { mut def, .. }) => {
                 def.name = entry.row.name.as_str().into();
                 Ok(def)
@@ -119,7 +121,7 @@ fn add_index(table: &mut TableInfo, entry: &Entry, encoding: Encoding) {
         parts: Vec::new(),
         obstacle: Some(reason),
     });
-    let mut info = IndexInfo::new(def, &table.def, table.tree.id, entry.rowid, tree, encoding);
+    let mut info = IndexInfo::new(def, &table.def, table.tree.id, entry.rowid, tree, format);
     info.sql = entry.row.sql.as_deref().map(Into::into);
     table.indexes.push(info);
     table.settle_obstacle();

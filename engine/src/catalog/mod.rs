@@ -1,6 +1,7 @@
 //! The catalog: what tables and indexes there are, as `sqlite_schema` says.
 //!
 //! - [`parse`]: from SQL text to definitions; [`definition`] and [`column`]: what those are.
+//! - [`format`]: what a definition means in an old file.
 //! - [`schema_row`]: the rows of `sqlite_schema`; [`load`]: from rows to a [`Catalog`].
 //! - [`history`]: which catalog a snapshot sees.
 //!
@@ -11,6 +12,7 @@
 
 pub(crate) mod column;
 pub(crate) mod definition;
+pub(crate) mod format;
 pub(crate) mod history;
 pub(crate) mod load;
 mod numeric;
@@ -27,6 +29,8 @@ use heddle_btree::tree::TreeKind;
 use heddle_txn::TreeRef;
 
 use crate::catalog::definition::{IndexDef, KeyPart, TableDef};
+use crate::catalog::format::Format;
+use crate::catalog::parse::{Definition, parse};
 use crate::{Error, Result};
 
 /// All tables at one time (K1).
@@ -36,7 +40,7 @@ pub(crate) struct Catalog {
     by_name: HashMap<Box<str>, usize, foldhash::fast::FixedState>,
     /// Names of views and virtual tables, folded.
     others: Vec<Box<str>>,
-    encoding: Encoding,
+    format: Format,
 }
 
 /// A table with its trees.
@@ -53,6 +57,7 @@ pub(crate) struct TableInfo {
     pub(crate) sql: Box<str>,
     pub(crate) tree: TreeRef,
     pub(crate) indexes: Vec<IndexInfo>,
+    pub(crate) format: Format,
     /// A trigger on it, if there is one.
     pub(crate) trigger: Option<Box<str>>,
     /// Why it can't be written, if it can't.
@@ -69,6 +74,7 @@ pub(crate) struct IndexInfo {
     pub(crate) sql: Option<Box<str>>,
     pub(crate) schema_row: RowId,
     pub(crate) tree: TreeRef,
+    pub(crate) format: Format,
 }
 
 /// A name as SQLite compares names: without regard to ASCII case.
@@ -82,14 +88,14 @@ impl TableInfo {
         schema_row: RowId,
         tree: TreeId,
         sql: &str,
-        encoding: Encoding,
+        format: Format,
     ) -> TableInfo {
         let record_order = def.record_order();
         let mut places = vec![0; record_order.len()];
         for (place, &column) in record_order.iter().enumerate() {
             places[column] = place;
         }
-        let kind = match def.key_shape(encoding) {
+        let kind = match def.key_shape(format.encoding) {
             Some(shape) => TreeKind::Index(shape),
             None => TreeKind::Table,
         };
@@ -107,6 +113,7 @@ impl TableInfo {
                 schema_version: SchemaVersion(0),
             },
             indexes: Vec::new(),
+            format,
             trigger: None,
             obstacle: def.obstacle.clone(),
             def,
@@ -158,7 +165,7 @@ impl IndexInfo {
         table_tree: TreeId,
         schema_row: RowId,
         tree: TreeId,
-        encoding: Encoding,
+        format: Format,
     ) -> IndexInfo {
         IndexInfo {
             row_parts: def.row_parts(table),
@@ -166,11 +173,12 @@ impl IndexInfo {
             schema_row,
             tree: TreeRef {
                 id: tree,
-                kind: Arc::new(TreeKind::Index(def.key_shape(table, encoding))),
+                kind: Arc::new(TreeKind::Index(def.key_shape(table, format.encoding))),
                 table: table_tree,
                 name: def.name.as_ref().into(),
                 schema_version: SchemaVersion(0),
             },
+            format,
             def,
         }
     }
@@ -192,14 +200,27 @@ impl Catalog {
     pub(crate) fn new(
         tables: Vec<Arc<TableInfo>>,
         others: Vec<Box<str>>,
-        encoding: Encoding,
+        format: Format,
     ) -> Catalog {
         let by_name = tables.iter().enumerate().map(|(i, t)| (folded(&t.def.name), i)).collect();
-        Catalog { tables, by_name, others, encoding }
+        Catalog { tables, by_name, others, format }
     }
 
     pub(crate) fn encoding(&self) -> Encoding {
-        self.encoding
+        self.format.encoding
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Understands a `CREATE` statement as it counts in this file; an index may be on one of these tables.
+    ///
+    /// # Errors
+    /// As [`parse`].
+    pub(crate) fn parse(&self, sql: &str) -> Result<Definition> {
+        let find = |name: &str| self.find(name).map(|table| table.def.clone());
+        Ok(self.format.understand(parse(sql, find)?))
     }
 
     /// Whether there are views, virtual tables or triggers.
@@ -267,13 +288,13 @@ impl Catalog {
             }
             None => tables.push(Arc::new(table)),
         }
-        Catalog::new(tables, self.others.clone(), self.encoding)
+        Catalog::new(tables, self.others.clone(), self.format)
     }
 
     /// Without the table of this tree.
     pub(crate) fn without_table(&self, tree: TreeId) -> Catalog {
         let tables = self.tables.iter().filter(|t| t.tree.id != tree).cloned().collect();
-        Catalog::new(tables, self.others.clone(), self.encoding)
+        Catalog::new(tables, self.others.clone(), self.format)
     }
 
     /// Whether the definition of the tree with this number is understood, so that its order is known.
