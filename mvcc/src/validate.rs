@@ -1,13 +1,14 @@
 //! What changed since a snapshot: step 3 of a commit, from the store's side.
 //!
-//! Called once before the draw (`me` is `None`: an early way out, nothing is proven) and once
-//! after it, when the transaction's status says `Drawn(me)`. Never waits.
+//! Called before the draw (`me` is `None`: what is committed by now) and after it, when the
+//! transaction's status says `Drawn(me)`. Never waits.
 //!
 //! # Invariants
 //! - X1: after the draw, no version with a ticket between the snapshot's and mine goes unnoticed:
 //!   it is committed, or pending with a status of at least `Drawing` (see [`crate::status`], S2).
 //! - X2: what is reported may be no conflict in the end (a committer that turns void, an evicted
 //!   neighbour in the same slot); what is not reported is none.
+//! - X3: before the draw, no commit goes unnoticed that was published before the call.
 
 use crate::chain::{Chain, Version};
 use crate::index::Index;
@@ -98,7 +99,7 @@ impl Overlay {
 
     /// Nothing in this tree is newer than `since` or pending: two loads, in this order (L2).
     #[inline]
-    fn untouched(&self, since: Timestamp) -> bool {
+    pub fn untouched(&self, since: Timestamp) -> bool {
         self.pending.load(Ordering::SeqCst) == 0
             && self.last_commit.load(Ordering::SeqCst) <= since.get()
     }
@@ -124,13 +125,15 @@ enum Verdict {
 /// versions the newer may go first, when only an old snapshot still needs the older one.
 fn verdict(chain: &Chain, since: Timestamp, me: Option<Timestamp>, guard: &Guard) -> Verdict {
     let before_me = |ts: Timestamp| me.is_none_or(|me| ts < me);
+    // Nobody who is on the way comes before one who has not drawn.
+    let pending_before_me = |ts: Timestamp| me.is_some_and(|me| ts < me);
     let mut known = false;
     for version in chain.versions(guard) {
         match outcome(version) {
             // A pending one that has not begun to draw comes after me; so do larger tickets.
             Status::Void | Status::Locked => {}
-            Status::Drawing => return Verdict::Changed,
-            Status::Drawn(ts) if before_me(ts) => return Verdict::Changed,
+            Status::Drawing if me.is_some() => return Verdict::Changed,
+            Status::Drawn(ts) if pending_before_me(ts) => return Verdict::Changed,
             Status::Committed(ts) if before_me(ts) => {
                 if ts > since {
                     return Verdict::Changed;
@@ -138,7 +141,7 @@ fn verdict(chain: &Chain, since: Timestamp, me: Option<Timestamp>, guard: &Guard
                 known = true;
                 break;
             }
-            Status::Drawn(_) | Status::Committed(_) => {}
+            Status::Drawing | Status::Drawn(_) | Status::Committed(_) => {}
         }
     }
     // After the walk: what the walk did not meet any more had raised the floor (C3).

@@ -29,7 +29,7 @@ use crate::read_set::ReadSet;
 use crate::redo::{self, Encoder, Old};
 use crate::transaction::{SchemaChange, Transaction, Used};
 use crate::trees::TreeRef;
-use crate::validate::{Broken, validate};
+use crate::validate::{Broken, Validation};
 use crate::view::View;
 use crate::write_set::{TreeWrites, WriteSet};
 
@@ -125,8 +125,9 @@ impl Transaction {
         commit.check_versions(&used, &schema)?;
         let record = commit.record(&writes, &written).await?;
         let permit = commit.reserve(record.len()).await?;
+        let validation = commit.look_ahead(&reads)?;
         let locks = commit.lock(&writes).await?;
-        let ticket = commit.decide(permit, record, &mut writes, locks, &reads, &schema)?;
+        let ticket = commit.decide(permit, record, &mut writes, locks, validation, &schema)?;
         // P4.
         drop(tables);
         drop(closed);
@@ -248,6 +249,22 @@ impl<'a> Commit<'a> {
         }
     }
 
+    /// What was read, compared with what was committed so far; `None` if nothing is to be compared.
+    fn look_ahead<'r>(&self, reads: &'r ReadSet) -> Result<Option<Validation<'r>>>
+    where
+        'a: 'r,
+    {
+        if self.options.mode != Mode::Optimistic {
+            return Ok(None);
+        }
+        let installed = self.shared.log.installed();
+        let mut validation = Validation::new(self.shared, reads, self.view.ts());
+        match validation.ahead() {
+            Some(broken) => Err(self.conflict(broken, installed)),
+            None => Ok(Some(validation)),
+        }
+    }
+
     /// Step 1: the chains of all keys in order, and whether somebody committed there first.
     ///
     /// The only lock that is ever held across an await: dropped while it waits, all are released.
@@ -288,7 +305,7 @@ impl<'a> Commit<'a> {
         record: Vec<u8>,
         writes: &mut WriteSet,
         mut locks: Locks<'a>,
-        reads: &ReadSet,
+        validation: Option<Validation<'_>>,
         schema: &[SchemaChange],
     ) -> Result<Timestamp> {
         let status = TxnStatus::new();
@@ -301,12 +318,10 @@ impl<'a> Commit<'a> {
         let draw = permit.draw();
         let ticket = draw.ticket();
         status.set_drawn(ticket);
-        let broken = match self.options.mode {
-            Mode::Optimistic => validate(self.shared, reads, self.view.ts(), Some(ticket)),
-            _ => None,
-        };
-        if let Some(broken) = broken {
+        self.shared.recent.note(ticket, writes);
+        if let Some(broken) = validation.and_then(|validation| validation.finish(ticket)) {
             status.set_void();
+            self.shared.recent.void(ticket);
             draw.void();
             return Err(self.conflict(broken, ticket));
         }

@@ -6,7 +6,7 @@
 //! - [`manager`]: what all transactions share, and where they begin; [`base`]: the B-tree below them.
 //! - [`transaction`], [`cursor`]: reads and writes; `view`: what a snapshot sees.
 //! - `write_set`, `read_set`: what a transaction did, until it commits.
-//! - `commit`: the pipeline of DESIGN section 4; `validate`: its step 3; [`gate`]: who may commit beside whom.
+//! - `commit`: the pipeline of DESIGN section 4; `validate` and `recent`: its step 3; [`gate`]: who may commit beside whom.
 //! - [`retry`]: the way back after a conflict.
 //! - [`redo`]: the record of a commit in the log; `replay`: from there into memory again.
 //!
@@ -27,6 +27,7 @@ pub mod gate;
 pub mod manager;
 pub mod options;
 mod read_set;
+mod recent;
 pub mod redo;
 mod replay;
 pub mod retry;

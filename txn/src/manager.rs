@@ -20,6 +20,7 @@ use crate::base::{Base, Pin};
 use crate::error::{Error, Result};
 use crate::gate::{self, Gate, Pass};
 use crate::options::{ManagerOptions, Mode, TxOptions};
+use crate::recent::Recent;
 use crate::transaction::Transaction;
 use crate::trees::Trees;
 use crate::view::View;
@@ -58,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
     pub(crate) registry: Registry,
     pub(crate) trees: Trees,
+    pub(crate) recent: Recent,
     /// The database's gate.
     pub(crate) gate: Gate,
     pub(crate) options: ManagerOptions,
@@ -125,6 +127,7 @@ impl Manager {
             store,
             log,
             registry: Registry::new(),
+            recent: Recent::new(),
             gate: Gate::new(),
             options,
             conflicts: AtomicU64::new(0),

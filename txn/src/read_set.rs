@@ -41,6 +41,23 @@ pub(crate) struct Range {
     pub(crate) upper: Bound<Vec<u8>>,
 }
 
+impl Range {
+    /// Whether a key lies in it.
+    pub(crate) fn covers(&self, tree: TreeId, key: &[u8]) -> bool {
+        self.tree == tree
+            && match &self.lower {
+                Bound::Unbounded => true,
+                Bound::Included(lower) => key >= &lower[..],
+                Bound::Excluded(lower) => key > &lower[..],
+            }
+            && match &self.upper {
+                Bound::Unbounded => true,
+                Bound::Included(upper) => key <= &upper[..],
+                Bound::Excluded(upper) => key < &upper[..],
+            }
+    }
+}
+
 /// A range that a cursor still extends. Good as long as the set was not coarsened since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OpenRange {
@@ -78,6 +95,15 @@ impl ReadSet {
     pub(crate) fn points(&self) -> impl Iterator<Item = (TreeId, Purpose, &[u8])> {
         // Points lie within `keys` by construction.
         self.points.iter().map(|p| (p.tree, p.purpose, &self.keys[p.at..p.at + p.len]))
+    }
+
+    pub(crate) fn point_count(&self) -> usize {
+        self.points.len()
+    }
+
+    /// What a key was read for, if it was read as a point. Compares with each.
+    pub(crate) fn purpose_of(&self, tree: TreeId, key: &[u8]) -> Option<Purpose> {
+        self.points().find(|point| point.0 == tree && point.2 == key).map(|point| point.1)
     }
 
     /// The ranges that were read.
@@ -257,19 +283,7 @@ mod tests {
 
     fn covers(set: &ReadSet, tree: TreeId, purpose: Purpose, key: &[u8]) -> bool {
         set.points().any(|(t, p, k)| t == tree && p == purpose && k == key)
-            || set.ranges().iter().any(|range| {
-                let above = match &range.lower {
-                    Bound::Unbounded => true,
-                    Bound::Included(lower) => key >= &lower[..],
-                    Bound::Excluded(lower) => key > &lower[..],
-                };
-                let below = match &range.upper {
-                    Bound::Unbounded => true,
-                    Bound::Included(upper) => key <= &upper[..],
-                    Bound::Excluded(upper) => key < &upper[..],
-                };
-                range.tree == tree && range.purpose == purpose && above && below
-            })
+            || set.ranges().iter().any(|range| range.purpose == purpose && range.covers(tree, key))
     }
 
     #[test]
