@@ -103,6 +103,28 @@ pub async fn drop_tree<P: PagesMut>(pages: &mut P, tree: &Tree) -> Result<Option
     Ok(moved)
 }
 
+/// Begins the state anew: page 1 alone, with the schema's tree, empty. Nothing of the state before is in it but the
+/// header's settings.
+///
+/// # Errors
+/// What the pages give.
+///
+/// # Cancel safety
+/// None: dropped midway, the state being made is of no use.
+pub async fn clear_all<P: PagesMut>(pages: &mut P) -> Result<()> {
+    pages.set_page_count(1);
+    let header = pages.header_mut();
+    header.freelist_trunk = PageNo::NONE;
+    header.freelist_count = 0;
+    if header.largest_root.is_some() {
+        header.largest_root = PageNo(1);
+    }
+    let mut space = Space::new(pages);
+    put_empty(&mut space, PageNo(1), &TreeKind::Table).await?;
+    space.finish();
+    Ok(())
+}
+
 /// The page after the largest root, made free.
 async fn place_for_root<P: PagesMut>(space: &mut Space<'_, P>) -> Result<PageNo> {
     let largest = space.pages().header().largest_root;

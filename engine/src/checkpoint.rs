@@ -37,11 +37,24 @@ use crate::catalog::Catalog;
 use crate::core::Core;
 use crate::database::CheckpointReport;
 use crate::merging::{Merged, merge};
+use crate::vacuum;
 use crate::{Error, Result};
+
+/// What a checkpoint is for, beside the changes that it merges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Nothing else: without changes there is nothing to do.
+    Merge,
+    /// Every tree is written anew, without gaps.
+    Vacuum,
+    /// Up to so many free pages are given back.
+    Shrink(u32),
+}
 
 /// A checkpoint on its way.
 pub(crate) struct Checkpoint {
     core: Arc<Core>,
+    purpose: Purpose,
     /// What other checkpoints wait for.
     _alone: Alone,
     base: Base,
@@ -85,27 +98,28 @@ impl Next {
 }
 
 impl Checkpoint {
-    /// Chooses the cut; `None` if the file holds everything already.
+    /// Chooses the cut; `None` if there is nothing to do.
     ///
     /// # Errors
-    /// What syncing the log, or ending an interrupted backfill, gives; [`Error::Busy`] if a checkpoint is
+    /// What syncing the log, beginning it, or ending an interrupted backfill, gives; [`Error::Busy`] if a checkpoint is
     /// on its way.
     ///
     /// # Cancel safety
     /// Dropped, nothing was done but syncing.
-    pub(crate) async fn begin(core: &Arc<Core>) -> Result<Option<Checkpoint>> {
+    pub(crate) async fn begin(core: &Arc<Core>, purpose: Purpose) -> Result<Option<Checkpoint>> {
         let alone = Alone::take(core)?;
         // What an earlier checkpoint left undone comes first.
         if let Some(backfill) = core.pager.unfinished_backfill() {
             backfill.reset().await?;
         }
-        if core.limits.read_only || !core.log().is_active() {
+        if core.limits.read_only || (purpose == Purpose::Merge && !core.log().is_active()) {
             return Ok(None);
         }
+        Core::ready(core).await?;
         let (cut, catalog, base) = loop {
             core.history.settled().await;
             let base = core.manager.base();
-            if core.newest_commit() <= base.ts {
+            if purpose == Purpose::Merge && core.newest_commit() <= base.ts {
                 return Ok(None);
             }
             core.log().sync().await?;
@@ -128,10 +142,20 @@ impl Checkpoint {
             next_tree: core.trees_end(),
             trees: Vec::new(),
         };
-        let report = CheckpointReport { cut: cut.ts, changes: 0, pages: 0 };
+        let report = CheckpointReport::nothing(cut.ts);
         let core = Arc::clone(core);
         let next = Next::Merge;
-        Ok(Some(Checkpoint { core, _alone: alone, base, cut, catalog, control, next, report }))
+        Ok(Some(Checkpoint {
+            core,
+            purpose,
+            _alone: alone,
+            base,
+            cut,
+            catalog,
+            control,
+            next,
+            report,
+        }))
     }
 
     /// The name of the next step; `None` after the last.
@@ -202,6 +226,8 @@ impl Checkpoint {
                 let snapshot = core.pager.snapshot();
                 let roots = std::sync::Arc::new(roots);
                 core.manager.publish_base(Base { ts: self.cut.ts, snapshot, roots });
+                // Held on, the old state would have the backfill keep an image of every page that changes.
+                self.base = core.manager.base();
                 Next::Done(backfill)
             }
             Next::Done(backfill) => {
@@ -230,7 +256,16 @@ impl Checkpoint {
     async fn merge(&mut self) -> Result<(PageWriter, Roots)> {
         let mut writer = self.core.pager.begin_write().await?;
         let base = &self.base;
-        let merged = merge(&self.core, &mut writer, base, self.cut.ts, &self.catalog).await?;
+        let (core, cut, catalog) = (&*self.core, self.cut.ts, &*self.catalog);
+        let merged = match self.purpose {
+            Purpose::Merge => merge(core, &mut writer, base, cut, catalog, None).await?,
+            Purpose::Shrink(most) => {
+                merge(core, &mut writer, base, cut, catalog, Some(most)).await?
+            }
+            Purpose::Vacuum => vacuum::rebuild(core, &mut writer, base, cut, catalog).await?,
+        };
+        let freed = base.snapshot.header().page_count.saturating_sub(writer.header().page_count);
+        self.report.pages_freed = freed.into();
         let Merged { roots, changes, schema_changed } = merged;
         self.report.changes = changes;
         let counter = self.control.counter;

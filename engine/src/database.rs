@@ -14,6 +14,7 @@ use heddle_btree::tree::TreeKind;
 use heddle_io::Env;
 use heddle_wal::Log;
 
+use crate::checkpoint::{Checkpoint, Purpose};
 use crate::core::Core;
 use crate::transaction::Transaction;
 use crate::{
@@ -62,6 +63,14 @@ pub struct CheckpointReport {
     pub changes: u64,
     /// Pages written.
     pub pages: u64,
+    /// Pages by which the file became shorter.
+    pub pages_freed: u64,
+}
+
+impl CheckpointReport {
+    pub(crate) fn nothing(cut: Timestamp) -> CheckpointReport {
+        CheckpointReport { cut, changes: 0, pages: 0, pages_freed: 0 }
+    }
 }
 
 /// The log of a database, by the name that its segments begin with.
@@ -216,11 +225,43 @@ impl Database {
     /// # Cancel safety
     /// It runs in a task of its own: dropped, it goes on.
     pub async fn checkpoint(&self) -> Result<CheckpointReport> {
+        self.checkpoint_for(Purpose::Merge).await
+    }
+
+    /// Writes the file anew, without free pages and gaps, as SQLite's VACUUM does: in one checkpoint, beside readers and
+    /// writers. Rowids stay as they are, and so do the page size and `auto_vacuum`.
+    ///
+    /// It takes, for a while, as much room beside the file as the new one will have. Snapshots that began before keep the old
+    /// pages on disk until they end.
+    ///
+    /// # Errors
+    /// [`Error::DiskFull`], before anything is written if the room is known to be too small; [`Error::Io`]: nothing is
+    /// lost, and it can be tried again. [`Error::Corrupt`] if a row can't be read. [`Error::ReadOnly`], [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    /// As [`Database::checkpoint`].
+    pub async fn vacuum(&self) -> Result<CheckpointReport> {
+        self.checkpoint_for(Purpose::Vacuum).await
+    }
+
+    /// Gives up to so many free pages at the end of the file back, in a checkpoint, as `PRAGMA incremental_vacuum` does. Only a
+    /// file made with [`crate::AutoVacuum::Incremental`] has what it needs; others stay as they are.
+    ///
+    /// # Errors
+    /// As [`Database::checkpoint`].
+    ///
+    /// # Cancel safety
+    /// As [`Database::checkpoint`].
+    pub async fn incremental_vacuum(&self, pages: u32) -> Result<CheckpointReport> {
+        self.checkpoint_for(Purpose::Shrink(pages)).await
+    }
+
+    async fn checkpoint_for(&self, purpose: Purpose) -> Result<CheckpointReport> {
         let core = self.core()?;
         if core.limits.read_only {
             return Err(core.read_only_error());
         }
-        core.pulse.checkpoint().await.map_err(|error| error.at(core.path()))
+        core.pulse.checkpoint(purpose).await.map_err(|error| error.at(core.path()))
     }
 
     /// A checkpoint step by step, for tests that look at what is on disk between them.
@@ -232,7 +273,20 @@ impl Database {
     /// As [`Database::checkpoint`].
     #[doc(hidden)]
     pub async fn checkpoint_steps(&self) -> Result<Option<CheckpointSteps>> {
-        let checkpoint = crate::checkpoint::Checkpoint::begin(self.core()?).await?;
+        let checkpoint = Checkpoint::begin(self.core()?, Purpose::Merge).await?;
+        Ok(checkpoint.map(CheckpointSteps))
+    }
+
+    /// A vacuum step by step, likewise.
+    ///
+    /// # Errors
+    /// As [`Database::vacuum`].
+    ///
+    /// # Cancel safety
+    /// As [`Database::vacuum`].
+    #[doc(hidden)]
+    pub async fn vacuum_steps(&self) -> Result<Option<CheckpointSteps>> {
+        let checkpoint = Checkpoint::begin(self.core()?, Purpose::Vacuum).await?;
         Ok(checkpoint.map(CheckpointSteps))
     }
 

@@ -61,6 +61,7 @@ mod sequence;
 mod steps;
 mod table;
 mod transaction;
+mod vacuum;
 mod value;
 
 pub use database::{CheckpointReport, Database};

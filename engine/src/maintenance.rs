@@ -14,7 +14,7 @@ use std::time::Duration;
 use heddle_base::sync::Arc;
 
 use crate::Result;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Purpose};
 use crate::core::Core;
 use crate::database::CheckpointReport;
 use crate::pulse::{Pulse, Request, Work};
@@ -38,7 +38,9 @@ async fn run(weak: std::sync::Weak<Core>, pulse: &Pulse) {
         let Some(core) = weak.upgrade() else { return };
         match work {
             Work::Look => look(&core).await,
-            Work::Asked(Request::Checkpoint(promise)) => promise.keep(checkpoint(&core).await),
+            Work::Asked(Request::Checkpoint(purpose, promise)) => {
+                promise.keep(checkpoint(&core, purpose).await);
+            }
             Work::Asked(Request::Close(promise)) => {
                 let outcome = close(&core).await;
                 // Before the answer: who hears it may open the file at once.
@@ -62,7 +64,7 @@ async fn look(core: &Arc<Core>) {
     let memory_low = core.manager.store().memory() > limits.memory_bytes / 2;
     if limits.auto_checkpoint && (log_full || memory_low) {
         core.press(over(core));
-        if checkpoint(core).await.is_err() {
+        if checkpoint(core, Purpose::Merge).await.is_err() {
             retry_later(core);
         }
     }
@@ -75,12 +77,12 @@ async fn look(core: &Arc<Core>) {
 }
 
 /// A checkpoint from its beginning to its end, counted.
-async fn checkpoint(core: &Arc<Core>) -> Result<CheckpointReport> {
+async fn checkpoint(core: &Arc<Core>, purpose: Purpose) -> Result<CheckpointReport> {
     let started = core.env.runtime.now();
-    let outcome = match Checkpoint::begin(core).await {
+    let outcome = match Checkpoint::begin(core, purpose).await {
         Ok(Some(checkpoint)) => checkpoint.run().await,
         Ok(None) => {
-            return Ok(CheckpointReport { cut: core.manager.base().ts, changes: 0, pages: 0 });
+            return Ok(CheckpointReport::nothing(core.manager.base().ts));
         }
         Err(error) => Err(error),
     };
@@ -146,7 +148,7 @@ async fn end(core: &Arc<Core>) -> Result<()> {
         return Ok(core.log().close(false).await?);
     }
     if core.log().is_active() {
-        checkpoint(core).await?;
+        checkpoint(core, Purpose::Merge).await?;
         core.pager.set_write_version(core.write_version).await?;
     }
     core.log().close(true).await?;

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use heddle_base::sync::Arc;
 use heddle_base::{PageNo, RowId, Timestamp, TreeId};
 use heddle_btree::changes::{Change, Changes, Sorted};
-use heddle_btree::compact::compact;
+use heddle_btree::compact::{compact, incremental_vacuum};
 use heddle_btree::key;
 use heddle_btree::merge::apply;
 use heddle_btree::page_writer::PageWriter;
@@ -41,7 +41,7 @@ pub(crate) struct Merged {
     pub(crate) schema_changed: bool,
 }
 
-/// Makes the trees of the state at `cut`.
+/// Makes the trees of the state at `cut`. Under incremental `auto_vacuum`, up to `shrink_by` free pages are given back.
 ///
 /// # Cancel safety
 /// Dropped midway, the state being made is of no use.
@@ -51,6 +51,7 @@ pub(crate) async fn merge(
     base: &Base,
     cut: Timestamp,
     catalog: &Catalog,
+    shrink_by: Option<u32>,
 ) -> Result<Merged> {
     let mut merging = Merging {
         core,
@@ -65,22 +66,25 @@ pub(crate) async fn merge(
     merging.make_trees(writer).await?;
     merging.change_trees(writer).await?;
     let schema_changed = merging.change_schema(writer).await?;
-    if writer.header().largest_root.is_some() && writer.header().incremental_vacuum == 0 {
-        compact(writer).await?;
-    }
+    match shrink_by {
+        _ if writer.header().incremental_vacuum == 0 => compact(writer).await?,
+        Some(most) => incremental_vacuum(writer, most).await?,
+        None => 0,
+    };
     let roots = merging.roots.into_iter().collect();
     Ok(Merged { roots, changes: merging.changes, schema_changed })
 }
 
-struct Merging<'a> {
-    core: &'a Core,
-    base: &'a Base,
-    cut: Timestamp,
-    catalog: &'a Catalog,
-    roots: BTreeMap<TreeId, PageNo>,
+/// The state being made.
+pub(crate) struct Merging<'a> {
+    pub(crate) core: &'a Core,
+    pub(crate) base: &'a Base,
+    pub(crate) cut: Timestamp,
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) roots: BTreeMap<TreeId, PageNo>,
     /// Trees whose roots moved.
-    moved: Vec<TreeId>,
-    changes: u64,
+    pub(crate) moved: Vec<TreeId>,
+    pub(crate) changes: u64,
 }
 
 impl Merging<'_> {
@@ -97,7 +101,8 @@ impl Merging<'_> {
         for tree in gone {
             let Some(root) = self.roots.remove(&tree) else { continue };
             // Which kind it was, the root page tells.
-            let kind = self.kind_at(writer, root).await?;
+            let image = PagesMut::page(writer, root).await?;
+            let kind = self.kind_of(root, &image, writer.usable_size())?;
             if let Some(MovedRoot { from, to }) = drop_tree(writer, &Tree::new(root, kind)).await? {
                 for (tree, root) in &mut self.roots {
                     if *root == from {
@@ -111,16 +116,16 @@ impl Merging<'_> {
         Ok(())
     }
 
-    async fn kind_at(
+    /// The kind of the tree with this root page; an index's order it does not say.
+    pub(crate) fn kind_of(
         &self,
-        writer: &mut PageWriter,
         root: PageNo,
+        image: &[u8],
+        usable: usize,
     ) -> Result<std::sync::Arc<TreeKind>> {
         use heddle_btree::key::KeyShape;
         use heddle_btree::layout::{PageKind, PageView};
-        let usable = writer.usable_size();
-        let image = PagesMut::page(writer, root).await?;
-        let view = PageView::parse(root, &image, usable).map_err(heddle_btree::Error::from)?;
+        let view = PageView::parse(root, image, usable).map_err(heddle_btree::Error::from)?;
         Ok(std::sync::Arc::new(match view.kind() {
             PageKind::TableLeaf | PageKind::TableInterior => TreeKind::Table,
             PageKind::IndexLeaf | PageKind::IndexInterior => {
@@ -141,18 +146,23 @@ impl Merging<'_> {
     async fn change_trees(&mut self, writer: &mut PageWriter) -> Result<()> {
         for (tree, kind) in self.catalog.trees() {
             let Some(root) = self.roots.get(&tree).copied() else { continue };
-            let overlay = self.core.manager.store().tree(tree);
-            let mut source = Drain::new(overlay, self.base.ts, self.cut);
-            source.refill();
-            if source.batch.is_empty() {
+            let mut changes = self.changes_of(tree);
+            changes.source.refill();
+            if changes.source.batch.is_empty() {
                 continue;
             }
             let tree = Tree::new(root, std::sync::Arc::clone(kind));
-            let counters = &self.core.counters;
-            let applied = apply(writer, &tree, Counted { source, counters }).await?;
+            let applied = apply(writer, &tree, changes).await?;
             self.changes += applied.inserted + applied.replaced + applied.deleted;
         }
         Ok(())
+    }
+
+    /// What was committed to a tree after the base, up to the cut.
+    pub(crate) fn changes_of(&self, tree: TreeId) -> Counted<'_> {
+        let overlay = self.core.manager.store().tree(tree);
+        let source = Drain::new(overlay, self.base.ts, self.cut);
+        Counted { source, counters: &self.core.counters }
     }
 
     /// J1. Whether anything of the schema changed, beside the pages of roots.
@@ -203,7 +213,7 @@ impl Merging<'_> {
     }
 
     /// A row of the schema table with the page of its tree.
-    fn placed(&self, record: &[u8]) -> Result<Bytes> {
+    pub(crate) fn placed(&self, record: &[u8]) -> Result<Bytes> {
         let mut row = self.decode(record)?;
         if let Place::Tree(tree) = row.place {
             row.place = self.place(tree);
@@ -212,7 +222,7 @@ impl Merging<'_> {
     }
 
     /// A row as the base has it, whose tree moved.
-    fn placed_anew(&self, record: &[u8]) -> Result<Bytes> {
+    pub(crate) fn placed_anew(&self, record: &[u8]) -> Result<Bytes> {
         let mut row = self.decode(record)?;
         if let Place::Page(page) = row.place
             && let Some((tree, _)) = self.base.roots.iter().find(|(_, root)| *root == page)
@@ -279,7 +289,7 @@ impl Drain {
 }
 
 /// The same, counted for whoever looks at the metrics.
-struct Counted<'a> {
+pub(crate) struct Counted<'a> {
     source: Drain,
     counters: &'a crate::metrics::Counters,
 }

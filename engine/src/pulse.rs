@@ -10,6 +10,7 @@ use std::task::{Poll, Waker};
 use heddle_base::sync::Mutex;
 use heddle_base::sync::atomic::{AtomicBool, Ordering};
 
+use crate::checkpoint::Purpose;
 use crate::database::CheckpointReport;
 use crate::promise::{Promise, promise};
 use crate::{Error, Result};
@@ -32,7 +33,7 @@ struct State {
 /// What somebody waits for.
 #[derive(Debug)]
 pub(crate) enum Request {
-    Checkpoint(Promise<Result<CheckpointReport>>),
+    Checkpoint(Purpose, Promise<Result<CheckpointReport>>),
     Close(Promise<Result<()>>),
 }
 
@@ -60,9 +61,9 @@ impl Pulse {
     ///
     /// # Cancel safety
     /// Dropped, the checkpoint runs all the same.
-    pub(crate) async fn checkpoint(&self) -> Result<CheckpointReport> {
+    pub(crate) async fn checkpoint(&self, purpose: Purpose) -> Result<CheckpointReport> {
         let (kept, outcome) = promise();
-        self.ask(Request::Checkpoint(kept));
+        self.ask(Request::Checkpoint(purpose, kept));
         outcome.wait().await.unwrap_or(Err(Error::Closed))
     }
 

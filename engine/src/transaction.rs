@@ -324,7 +324,8 @@ impl Transaction {
                     let newest = self.core.newest_rowid(&table.tree).await?;
                     ids.learn(newest);
                     let touched = self.reservations.table(&self.core.rowids, table.tree.id);
-                    touched.view = Some(own);
+                    // AUTOINCREMENT may remember a larger one.
+                    touched.view = touched.view.max(Some(own));
                 }
             }
         }

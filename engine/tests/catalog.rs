@@ -226,6 +226,27 @@ fn constraints_are_errors_that_leave_the_transaction_going() {
 }
 
 #[test]
+fn autoincrement_gives_no_number_again_after_the_database_was_opened_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.db");
+    block_on(async {
+        for expected in [1, 3, 5] {
+            let db = Database::open(&path, Options::default()).await.unwrap();
+            let mut tx = db.begin().await.unwrap();
+            let sql = "CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY AUTOINCREMENT, v)";
+            tx.create_table(sql).await.unwrap();
+            let mut table = tx.table("t").unwrap();
+            assert_eq!(table.insert((None::<i64>, 1)).await.unwrap(), RowId(expected));
+            let last = table.insert((None::<i64>, 2)).await.unwrap();
+            table.delete(last).await.unwrap();
+            tx.commit().await.unwrap();
+            db.close().await.unwrap();
+        }
+    });
+    stock_check(&path);
+}
+
+#[test]
 fn autoincrement_and_rowids_go_as_in_stock() {
     let (_dir, path) = made(Options::default(), async |tx| {
         tx.create_table("CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT, v)").await?;
