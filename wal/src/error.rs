@@ -38,7 +38,7 @@ pub enum Error {
     /// [`crate::Log::activate`] on a log that has a segment.
     #[error("the log is active already")]
     AlreadyActive,
-    /// A segment's content can't be what was written.
+    /// The content of a segment, or of a run file, can't be what was written.
     #[error("{path}, byte {offset}: the log is corrupt: {what}")]
     Corrupt {
         /// The segment.
@@ -52,6 +52,18 @@ pub enum Error {
     #[error("log segment {path} is missing")]
     MissingSegment {
         /// The name it should have.
+        path: PathBuf,
+    },
+    /// A run file that a commit names is gone.
+    #[error("run file {path}, which holds a commit's changes, is missing")]
+    MissingRun {
+        /// The name it should have.
+        path: PathBuf,
+    },
+    /// A change was put into a run out of order.
+    #[error("{path}: changes of a run must come in the order of their trees and keys")]
+    RunOrder {
+        /// The run.
         path: PathBuf,
     },
     /// A segment of another database lies among ours.

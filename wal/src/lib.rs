@@ -3,7 +3,7 @@
 //! Called by the commit pipeline (`heddle-txn`) and by the checkpointer; writes through
 //! [`heddle_io`]. A committer reserves ([`Log::reserve`]), draws a ticket ([`Permit::draw`]), fills
 //! it ([`Draw::fill`]) and waits ([`Log::wait`]). One flusher packs the filled prefix of the ring
-//! into groups.
+//! into groups. What of a transaction is too large for a record goes into a file of its own ([`run`]).
 //!
 //! # Invariants
 //! - W1: `durable <= written <= installed`; none of them moves backwards, nor does `acked`.
@@ -13,7 +13,7 @@
 //!   and its bytes in synced segments are its own.
 //!
 //! # Format
-//! `docs/format.md`, "The redo log".
+//! `docs/format.md`, "The redo log" and "Run files".
 
 mod bell;
 mod budget;
@@ -28,6 +28,7 @@ mod pack;
 mod recovery;
 #[doc(hidden)]
 pub mod ring;
+pub mod run;
 mod scan;
 mod segment;
 mod spin;

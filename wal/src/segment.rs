@@ -16,6 +16,7 @@ use heddle_io::{Access, Env, File, IoBuf, OpenOptions};
 
 use crate::Result;
 use crate::format::{BLOCK, SegmentHeader, VERSION};
+use crate::run::RunName;
 
 /// Spent segments kept for reuse.
 const SPARES: usize = 2;
@@ -50,6 +51,10 @@ impl Names {
         self.dir.join(format!("{}new-{number:010}", self.prefix))
     }
 
+    pub(crate) fn run(&self, name: RunName) -> PathBuf {
+        self.dir.join(format!("{}{name}", self.prefix))
+    }
+
     fn spare(&self, number: u64) -> PathBuf {
         self.dir.join(format!("{}spare-{number:010}", self.prefix))
     }
@@ -60,6 +65,9 @@ impl Names {
         let rest = name.strip_prefix(&self.prefix)?;
         if rest.starts_with("new-") || rest.starts_with("spare-") {
             return Some(Role::Leftover);
+        }
+        if let Some(name) = RunName::parse(rest.as_bytes()) {
+            return Some(Role::Run(name));
         }
         let digits = rest.len() >= 10 && rest.bytes().all(|byte| byte.is_ascii_digit());
         match rest.parse() {
@@ -75,6 +83,8 @@ pub(crate) enum Role {
     Segment(u64),
     /// A file that was being made or kept for reuse when the process ended.
     Leftover,
+    /// The changes of a large transaction, which records may name.
+    Run(RunName),
     /// A file under the log's name that others look after.
     Other,
 }
