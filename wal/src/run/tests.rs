@@ -409,3 +409,46 @@ fn n3_bytes_with_right_checksums_are_not_trusted_either() {
         let _ = simulation.block_on(async move { read_all(&env, name).await });
     }
 }
+
+/// The bytes of the dump behind this opening of a code block of `docs/format.md`.
+fn documented(opening: &str) -> Vec<u8> {
+    let docs = include_str!("../../../docs/format.md");
+    let (_, rest) = docs.split_once(&format!("```{opening}\n")).unwrap();
+    let (block, _) = rest.split_once("```").unwrap();
+    let bytes = |line: &str| -> Vec<u8> {
+        let hex = line.get(6..line.len().min(53)).unwrap_or_default();
+        hex.split_whitespace().map(|word| u8::from_str_radix(word, 16).unwrap()).collect()
+    };
+    block.lines().flat_map(bytes).collect()
+}
+
+#[test]
+fn a_run_has_the_documented_bytes() {
+    let simulation = Simulation::new(1);
+    let env = simulation.env();
+    let name = RunName::new(0x1122_3344_5566_7788);
+    let model: Model = [
+        ((TreeId(2), b"a".to_vec()), Some(b"one".to_vec())),
+        ((TreeId(2), b"bc".to_vec()), None),
+        ((TreeId(3), b"k".to_vec()), Some(Vec::new())),
+    ]
+    .into();
+    simulation.block_on(async move { write(&env, name, &model).await }).unwrap();
+    let written = simulation.disk().read("/d/x.db-log-run-1122334455667788").unwrap();
+    let line = |(number, line): (usize, &[u8])| {
+        let hex: Vec<String> = line.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{:04x}  {}\n", number * 16, hex.join(" "))
+    };
+    let shown: String = written.chunks(16).enumerate().map(line).collect();
+    assert!(written == documented("run"), "the code writes:\n{shown}");
+}
+
+#[test]
+fn a_name_is_parsed_as_it_is_written_and_nothing_else_is() {
+    let name = RunName::new(0xfe);
+    assert_eq!(name.to_string(), "run-00000000000000fe");
+    assert_eq!(RunName::parse(name.to_string().as_bytes()), Some(name));
+    for bad in ["run-fe", "run-00000000000000FE", "00000000000000fe", "run-+0000000000000fe", ""] {
+        assert_eq!(RunName::parse(bad.as_bytes()), None, "{bad}");
+    }
+}
