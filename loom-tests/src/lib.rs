@@ -151,7 +151,7 @@ impl World {
         let view = View { base: Timestamp(base), ts: Timestamp(ts) };
         match self.overlay.get(key, view, &pin()) {
             Lookup::Put(value) => Some(value.to_vec()),
-            Lookup::Missing | Lookup::Tombstone => None,
+            Lookup::Missing | Lookup::Tombstone | Lookup::NeedsIo(_) => None,
         }
     }
 

@@ -52,7 +52,7 @@ pub use drain::Drained;
 pub use lock::{Contended, LockedChain, Turn, TurnId};
 pub use overlay::{Entry, Lookup, Overlay, View};
 pub use registry::{Registered, Registry, Slot, SlotId, Stale};
-pub use run::SortedRun;
+pub use run::{Ahead, BlockNo, Probe, RunBlock, SortedRun};
 pub use scan::{Direction, Scan};
 pub use status::{Status, TxnStatus};
 pub use store::{Store, StoreOptions};

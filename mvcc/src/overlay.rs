@@ -8,7 +8,7 @@ use crate::directory::Directory;
 use crate::evicted::Evicted;
 use crate::index::Index;
 use crate::queue::Queues;
-use crate::run::Runs;
+use crate::run::{Probe, RunBlock, Runs};
 use crate::tally::Tally;
 use bytes::Bytes;
 use crossbeam_epoch::{Atomic, Guard};
@@ -71,6 +71,8 @@ pub enum Lookup<'g> {
     Put(Cow<'g, Bytes>),
     /// Deleted.
     Tombstone,
+    /// A run may have it, in a block that is not in memory: load that and ask again.
+    NeedsIo(RunBlock),
 }
 
 /// A key with the version of it that a reader sees.
@@ -131,10 +133,11 @@ impl Overlay {
             if run.ts() < floor {
                 break;
             }
-            match run.get(key) {
-                Some(Some(value)) => return Lookup::Put(Cow::Owned(value)),
-                Some(None) => return Lookup::Tombstone,
-                None => {}
+            match run.try_get(key) {
+                Probe::Found(Some(value)) => return Lookup::Put(Cow::Owned(value)),
+                Probe::Found(None) => return Lookup::Tombstone,
+                Probe::Absent => {}
+                Probe::NeedsIo(block) => return Lookup::NeedsIo(RunBlock { run: run.ts(), block }),
             }
         }
         match found.map(|(_, version)| version.value()) {

@@ -1,13 +1,13 @@
 //! Ordered reads of an overlay, both ways.
 //!
 //! Chains and runs are merged; of equal keys the newest version counts. A scan lives under one
-//! epoch guard and so within one poll: to go on later, start a new one behind the last key.
+//! epoch guard and so within one poll: to go on later, start a new one behind the last key. So also
+//! where it ends because a block of a run is not in memory ([`Scan::needs_io`]).
 
 use crate::chain::Chain;
 use crate::index::Index;
 use crate::overlay::{Entry, Overlay, View};
-use crate::run::SortedRun;
-use bytes::Bytes;
+use crate::run::{Ahead, RunBlock, SortedRun};
 use crossbeam_epoch::Guard;
 use std::borrow::Cow;
 use std::ops::Bound;
@@ -33,12 +33,19 @@ pub struct Scan<'g, 'b> {
     far: Bound<&'b [u8]>,
     chain: Option<&'g Chain>,
     runs: Vec<RunScan<'g>>,
+    needs: Option<RunBlock>,
 }
 
 #[derive(Debug)]
 struct RunScan<'g> {
     run: &'g Arc<dyn SortedRun>,
-    next: Option<(Bytes, Option<Bytes>)>,
+    next: Ahead,
+}
+
+impl RunScan<'_> {
+    fn is_at(&self, key: &[u8]) -> bool {
+        matches!(&self.next, Ahead::Entry(at, _) if **at == *key)
+    }
 }
 
 impl Overlay {
@@ -59,10 +66,23 @@ impl Overlay {
         let runs = self
             .runs(guard)
             .iter()
-            .filter(|run| view.covers(run.ts()))
-            .map(|run| RunScan { run, next: step_run(&**run, near, direction) })
+            .filter(|run| view.covers(run.ts()) && run.may_intersect(lower, upper))
+            .map(|run| RunScan { run, next: run.try_seek(near, direction) })
             .collect();
-        Scan { overlay: self, guard, view, direction, far, chain, runs }
+        Scan { overlay: self, guard, view, direction, far, chain, runs, needs: None }
+    }
+
+    /// As [`Overlay::scan`], forward and without the runs: who merges those by himself.
+    pub(crate) fn scan_chains<'g>(
+        &'g self,
+        lower: Bound<&[u8]>,
+        view: View,
+        guard: &'g Guard,
+    ) -> Scan<'g, 'static> {
+        let direction = Direction::Forward;
+        let chain = seek(&self.index, lower, direction, guard);
+        let far = Bound::Unbounded;
+        Scan { overlay: self, guard, view, direction, far, chain, runs: Vec::new(), needs: None }
     }
 }
 
@@ -83,18 +103,13 @@ pub(crate) fn seek<'g>(
     }
 }
 
-fn step_run(
-    run: &dyn SortedRun,
-    near: Bound<&[u8]>,
-    direction: Direction,
-) -> Option<(Bytes, Option<Bytes>)> {
-    match direction {
-        Direction::Forward => run.first(near),
-        Direction::Backward => run.last(near),
-    }
-}
-
 impl<'g> Scan<'g, '_> {
+    /// The block without which the scan could not go on, if that is why it ended.
+    #[inline]
+    pub fn needs_io(&self) -> Option<RunBlock> {
+        self.needs
+    }
+
     /// Whether a key lies within the far bound.
     fn within(&self, key: &[u8]) -> bool {
         match (self.direction, self.far) {
@@ -139,9 +154,19 @@ impl<'g> Scan<'g, '_> {
 
     /// Merges runs into the next entry. Runs are newest first, so of equal keys the first counts.
     fn merge(&mut self) -> Option<Entry<'g>> {
+        if self.needs.is_some() {
+            return None;
+        }
         let mut best = self.peek_chain();
         for scan in &self.runs {
-            let Some((key, value)) = &scan.next else { continue };
+            let (key, value) = match &scan.next {
+                Ahead::Entry(key, value) => (key, value),
+                Ahead::End => continue,
+                Ahead::NeedsIo(block) => {
+                    self.needs = Some(RunBlock { run: scan.run.ts(), block: *block });
+                    return None;
+                }
+            };
             let wins = self.within(key)
                 && best.as_ref().is_none_or(|best| {
                     self.ahead(key, &best.key) || (**key == *best.key && scan.run.ts() > best.ts)
@@ -158,10 +183,8 @@ impl<'g> Scan<'g, '_> {
         if self.chain.is_some_and(|chain| chain.key() == &*best.key) {
             self.advance_chain();
         }
-        for scan in &mut self.runs {
-            if scan.next.as_ref().is_some_and(|(key, _)| **key == *best.key) {
-                scan.next = step_run(&**scan.run, Bound::Excluded(&best.key), self.direction);
-            }
+        for scan in self.runs.iter_mut().filter(|scan| scan.is_at(&best.key)) {
+            scan.next = scan.run.try_seek(Bound::Excluded(&best.key), self.direction);
         }
         Some(best)
     }

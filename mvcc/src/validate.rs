@@ -7,7 +7,7 @@
 //! - X1: after the draw, no version with a ticket between the snapshot's and mine goes unnoticed:
 //!   it is committed, or pending with a status of at least `Drawing` (see [`crate::status`], S2).
 //! - X2: what is reported may be no conflict in the end (a committer that turns void, an evicted
-//!   neighbour in the same slot); what is not reported is none.
+//!   neighbour in the same slot, a run that only may have the key); what is not reported is none.
 //! - X3: before the draw, no commit goes unnoticed that was published before the call.
 
 use crate::chain::{Chain, Version};
@@ -30,7 +30,8 @@ const LOOKS: usize = if cfg!(any(heddle_loom, heddle_shuttle)) { 1 } else { 32 }
 pub enum Change {
     /// This key changed.
     Key(Bytes),
-    /// Something in the tree changed and is no longer remembered exactly.
+    /// Something in the tree changed and is not remembered exactly: a chain went, or a run reaches
+    /// into the range.
     Evicted,
 }
 
@@ -56,7 +57,7 @@ impl Overlay {
             }
         }
         let in_a_run = self.runs(guard).iter().any(|run| {
-            run.ts() > since && me.is_none_or(|me| run.ts() < me) && run.get(key).is_some()
+            run.ts() > since && me.is_none_or(|me| run.ts() < me) && run.may_contain(key)
         });
         // After the look: a run that was missed had raised the floor first.
         in_a_run || self.run_floor.load(Ordering::SeqCst) > since.get()
@@ -71,6 +72,21 @@ impl Overlay {
         me: Option<Timestamp>,
         guard: &Guard,
     ) -> Option<Change> {
+        self.range_changed_where(lower, upper, since, me, guard, |_| true)
+    }
+
+    /// As [`Overlay::range_changed`], where only some keys count: those that a run may have, when
+    /// first-committer-wins is asked for the run. Its caller holds the exclusive gate, so that nobody
+    /// writes meanwhile.
+    pub fn range_changed_where(
+        &self,
+        lower: Bound<&[u8]>,
+        upper: Bound<&[u8]>,
+        since: Timestamp,
+        me: Option<Timestamp>,
+        guard: &Guard,
+        counts: impl Fn(&[u8]) -> bool,
+    ) -> Option<Change> {
         if self.untouched(since) {
             return None;
         }
@@ -79,19 +95,16 @@ impl Overlay {
             if !below(chain.key(), upper) {
                 break;
             }
-            if verdict(chain, since, me, guard) == Verdict::Changed {
+            if verdict(chain, since, me, guard) == Verdict::Changed && counts(chain.key()) {
                 return Some(Change::Key(Bytes::copy_from_slice(chain.key())));
             }
             at = Index::after(chain, guard);
         }
-        for run in self.runs(guard) {
-            if run.ts() > since
-                && me.is_none_or(|me| run.ts() < me)
-                && let Some((key, _)) = run.first(lower)
-                && below(&key, upper)
-            {
-                return Some(Change::Key(key));
-            }
+        let in_a_run = self.runs(guard).iter().any(|run| {
+            run.ts() > since && me.is_none_or(|me| run.ts() < me) && run.may_intersect(lower, upper)
+        });
+        if in_a_run {
+            return Some(Change::Evicted);
         }
         // After the walk: a chain that went meanwhile was folded before it was unlinked (M4).
         (self.evicted_max.load(Ordering::SeqCst) > since.get()).then_some(Change::Evicted)

@@ -1,35 +1,52 @@
 //! Ordered reads, both ways, over chains and runs, beside insertions and collection.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use bytes::Bytes;
 use common::{World, view};
 use heddle_base::Timestamp;
-use heddle_mvcc::{Direction, Overlay, SortedRun, View, pin};
-use std::collections::BTreeMap;
+use heddle_mvcc::{
+    Ahead, BlockNo, Change as Changed, Direction, Lookup, Overlay, Probe, RunBlock, SortedRun,
+    View, pin,
+};
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::ops::Bound::{Excluded, Included, Unbounded};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 type Change = (Vec<u8>, Option<Vec<u8>>);
 
-/// A run in memory.
+/// A run in memory whose blocks come and go as if they lay on disk: two of five are there.
 #[derive(Debug)]
 struct Run {
     ts: Timestamp,
     changes: BTreeMap<Vec<u8>, Option<Bytes>>,
+    loaded: Mutex<VecDeque<BlockNo>>,
 }
 
 impl Run {
     fn new(ts: u64, changes: impl IntoIterator<Item = (Vec<u8>, Option<Bytes>)>) -> Arc<Self> {
-        Arc::new(Self { ts: Timestamp(ts), changes: changes.into_iter().collect() })
+        let (changes, loaded) = (changes.into_iter().collect(), Mutex::default());
+        Arc::new(Self { ts: Timestamp(ts), changes, loaded })
     }
-}
 
-fn copy((key, value): (&Vec<u8>, &Option<Bytes>)) -> (Bytes, Option<Bytes>) {
-    (Bytes::copy_from_slice(key), value.clone())
+    fn load(&self, block: BlockNo) {
+        let mut loaded = self.loaded.lock().expect("no panic");
+        loaded.push_back(block);
+        if loaded.len() > 2 {
+            loaded.pop_front();
+        }
+    }
+
+    /// The block of an entry, unless it is there.
+    fn missing(&self, key: &[u8]) -> Option<BlockNo> {
+        let block = BlockNo(key.iter().map(|byte| u32::from(*byte)).sum::<u32>() % 5);
+        (!self.loaded.lock().expect("no panic").contains(&block)).then_some(block)
+    }
 }
 
 impl SortedRun for Run {
@@ -37,16 +54,32 @@ impl SortedRun for Run {
         self.ts
     }
 
-    fn get(&self, key: &[u8]) -> Option<Option<Bytes>> {
-        self.changes.get(key).cloned()
+    fn may_contain(&self, key: &[u8]) -> bool {
+        self.changes.contains_key(key)
     }
 
-    fn first(&self, lower: Bound<&[u8]>) -> Option<(Bytes, Option<Bytes>)> {
-        self.changes.range::<[u8], _>((lower, Unbounded)).next().map(copy)
+    fn may_intersect(&self, lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> bool {
+        ordered((lower, upper)) && self.changes.range::<[u8], _>((lower, upper)).next().is_some()
     }
 
-    fn last(&self, upper: Bound<&[u8]>) -> Option<(Bytes, Option<Bytes>)> {
-        self.changes.range::<[u8], _>((Unbounded, upper)).next_back().map(copy)
+    fn try_get(&self, key: &[u8]) -> Probe {
+        match (self.changes.get(key), self.missing(key)) {
+            (None, _) => Probe::Absent,
+            (Some(_), Some(block)) => Probe::NeedsIo(block),
+            (Some(value), None) => Probe::Found(value.clone()),
+        }
+    }
+
+    fn try_seek(&self, near: Bound<&[u8]>, direction: Direction) -> Ahead {
+        let entry = match direction {
+            Direction::Forward => self.changes.range::<[u8], _>((near, Unbounded)).next(),
+            Direction::Backward => self.changes.range::<[u8], _>((Unbounded, near)).next_back(),
+        };
+        let Some((key, value)) = entry else { return Ahead::End };
+        match self.missing(key) {
+            Some(block) => Ahead::NeedsIo(block),
+            None => Ahead::Entry(Bytes::copy_from_slice(key), value.clone()),
+        }
     }
 
     fn memory(&self) -> usize {
@@ -54,19 +87,57 @@ impl SortedRun for Run {
     }
 }
 
-fn scan(overlay: &Overlay, bounds: (Bound<&[u8]>, Bound<&[u8]>), view: View) -> Vec<Change> {
-    let guard = pin();
+type Runs = BTreeMap<Timestamp, Arc<Run>>;
+
+fn load(runs: &Runs, needed: RunBlock) {
+    runs[&needed.run].load(needed.block);
+}
+
+/// Reads both ways, loading what is missed.
+fn scan(
+    overlay: &Overlay,
+    runs: &Runs,
+    bounds: (Bound<&[u8]>, Bound<&[u8]>),
+    view: View,
+) -> Vec<Change> {
     let read = |direction| -> Vec<Change> {
-        overlay
-            .scan(bounds.0, bounds.1, direction, view, &guard)
-            .map(|entry| (entry.key.to_vec(), entry.value.map(|value| value.to_vec())))
-            .collect()
+        let mut found: Vec<Change> = Vec::new();
+        loop {
+            let last = found.last().map(|change| change.0.clone());
+            let last = last.as_deref().map(Excluded);
+            let (lower, upper) = match direction {
+                Direction::Forward => (last.unwrap_or(bounds.0), bounds.1),
+                Direction::Backward => (bounds.0, last.unwrap_or(bounds.1)),
+            };
+            let guard = pin();
+            let mut scan = overlay.scan(lower, upper, direction, view, &guard);
+            let rest = scan.by_ref();
+            found.extend(
+                rest.map(|entry| (entry.key.to_vec(), entry.value.map(|value| value.to_vec()))),
+            );
+            match scan.needs_io() {
+                Some(needed) => load(runs, needed),
+                None => return found,
+            }
+        }
     };
     let forward = read(Direction::Forward);
     let mut backward = read(Direction::Backward);
     backward.reverse();
     assert_eq!(forward, backward, "both ways see the same");
     forward
+}
+
+/// What a view sees of a key, loading what is missed.
+fn get(overlay: &Overlay, runs: &Runs, view: View, key: &[u8]) -> Option<Option<Vec<u8>>> {
+    loop {
+        match overlay.get(key, view, &pin()) {
+            Lookup::NeedsIo(needed) => load(runs, needed),
+            Lookup::Missing => return None,
+            Lookup::Tombstone => return Some(None),
+            Lookup::Put(value) => return Some(Some(value.to_vec())),
+        }
+    }
 }
 
 fn random_bound<'k>(rng: &mut fastrand::Rng, key: &'k [u8]) -> Bound<&'k [u8]> {
@@ -80,13 +151,14 @@ fn random_bound<'k>(rng: &mut fastrand::Rng, key: &'k [u8]) -> Bound<&'k [u8]> {
 /// Commits in chains and runs beside a list of them all.
 struct Model {
     world: World,
+    runs: Runs,
     history: Vec<(u64, Change)>,
     now: u64,
 }
 
 impl Model {
     fn new() -> Self {
-        Self { world: World::new(), history: Vec::new(), now: 0 }
+        Self { world: World::new(), runs: Runs::new(), history: Vec::new(), now: 0 }
     }
 
     fn commit(&mut self, rng: &mut fastrand::Rng) {
@@ -110,7 +182,9 @@ impl Model {
             .iter()
             .map(|(key, value)| (now, (key.clone(), value.as_ref().map(|value| value.to_vec()))));
         self.history.extend(copied);
-        self.world.overlay.link_run(Run::new(now, changes));
+        let run = Run::new(now, changes);
+        self.runs.insert(run.ts, Arc::clone(&run));
+        self.world.overlay.link_run(run);
     }
 
     fn seen(&self, bounds: (Bound<&[u8]>, Bound<&[u8]>), view: View) -> Vec<Change> {
@@ -135,12 +209,13 @@ impl Model {
         let (low, high) = (random_key(rng), random_key(rng));
         let bounds = (random_bound(rng, &low), random_bound(rng, &high));
         if ordered(bounds) {
-            assert_eq!(scan(&self.world.overlay, bounds, view), self.seen(bounds, view));
+            let found = scan(&self.world.overlay, &self.runs, bounds, view);
+            assert_eq!(found, self.seen(bounds, view));
         }
         let key = random_key(rng);
         let point = (Included(&key[..]), Included(&key[..]));
         let seen = self.seen(point, view).into_iter().next().map(|(_, value)| value);
-        assert_eq!(common::get(&self.world.overlay, view, &key), seen);
+        assert_eq!(get(&self.world.overlay, &self.runs, view, &key), seen);
     }
 }
 
@@ -201,9 +276,11 @@ fn scans_agree_while_chains_and_runs_are_collected() {
 fn a_run_takes_part_in_first_committer_wins_and_validation() {
     let world = World::new();
     world.commit(5, b"k", Some(b"chain"));
-    world.overlay.link_run(Run::new(8, [(b"k".to_vec(), None)]));
+    let run = Run::new(8, [(b"k".to_vec(), None)]);
+    let runs = Runs::from([(run.ts, Arc::clone(&run))]);
+    world.overlay.link_run(run);
     assert_eq!(world.get(7, b"k"), Some(Some(b"chain".to_vec())));
-    assert_eq!(world.get(8, b"k"), Some(None));
+    assert_eq!(get(&world.overlay, &runs, view(0, 8), b"k"), Some(None));
     assert_eq!(world.newest(b"k"), 8);
     assert!(world.changed(b"k", 7, 9));
     assert!(!world.changed(b"k", 8, 9));
@@ -234,13 +311,45 @@ fn regression_a_run_that_went_still_bounds_keys_whose_chains_stay() {
 #[test]
 fn a_run_stays_while_a_snapshot_reads_through_it() {
     let world = World::new();
-    world.overlay.link_run(Run::new(8, [(b"k".to_vec(), Some(Bytes::from_static(b"run")))]));
+    let run = Run::new(8, [(b"k".to_vec(), Some(Bytes::from_static(b"run")))]);
+    let runs = Runs::from([(run.ts, Arc::clone(&run))]);
+    world.overlay.link_run(run);
     let reader = world.snapshot(9, 0);
     world.collect(8);
-    assert_eq!(world.get(9, b"k"), Some(Some(b"run".to_vec())));
+    assert_eq!(get(&world.overlay, &runs, view(0, 9), b"k"), Some(Some(b"run".to_vec())));
     drop(reader);
     world.collect(8);
     assert!(world.overlay.is_empty(&pin()));
+}
+
+#[test]
+fn a_run_that_is_to_be_committed_meets_only_keys_that_it_has() {
+    let world = World::new();
+    world.commit(5, b"k", Some(b"chain"));
+    let met = |since, has: &[u8]| {
+        let (all, since) = ((Unbounded, Unbounded), Timestamp(since));
+        world.overlay.range_changed_where(all.0, all.1, since, None, &pin(), |key| key == has)
+    };
+    assert_eq!(met(4, b"k"), Some(Changed::Key(Bytes::from_static(b"k"))));
+    assert_eq!(met(4, b"l"), None);
+    assert_eq!(met(5, b"k"), None);
+    // Of another run only the fences are asked.
+    world.overlay.link_run(Run::new(8, [(b"m".to_vec(), None)]));
+    assert_eq!(met(7, b"l"), Some(Changed::Evicted));
+    assert_eq!(met(8, b"m"), None);
+}
+
+#[test]
+fn a_run_whose_ticket_turned_void_leaves_no_trace() {
+    let world = World::new();
+    world.overlay.link_run(Run::new(7, [(b"k".to_vec(), None)]));
+    world.overlay.link_run(Run::new(8, [(b"l".to_vec(), None)]));
+    world.overlay.unlink_run(Timestamp(8));
+    assert_eq!(world.get(9, b"l"), None);
+    assert_eq!(world.newest(b"l"), 0);
+    assert_eq!(world.newest(b"k"), 7);
+    world.overlay.unlink_run(Timestamp(7));
+    assert!(world.overlay.is_empty(&pin()) || world.newest(b"k") == 0);
 }
 
 #[test]
@@ -324,7 +433,10 @@ fn i4_scans_miss_nothing_that_was_installed_beside_inserts_and_removals() {
         }
         done.store(true, Ordering::SeqCst);
     });
-    assert_eq!(scan(&world.overlay, (Unbounded, Unbounded), view(5, 10)).len() as u64, KEYS);
+    assert_eq!(
+        scan(&world.overlay, &Runs::new(), (Unbounded, Unbounded), view(5, 10)).len() as u64,
+        KEYS
+    );
     world.collect(10);
     world.collect(10);
     assert_eq!(world.store.memory(), 0);

@@ -96,7 +96,7 @@ impl Mini {
     fn read(&self, key: u8, view: View, base: &Base) -> Option<Id> {
         match self.overlay.get(&[key], view, &pin()) {
             Lookup::Put(value) => Some(number(&value)),
-            Lookup::Tombstone => None,
+            Lookup::Tombstone | Lookup::NeedsIo(_) => None,
             Lookup::Missing => base.rows.get(&key).copied(),
         }
     }

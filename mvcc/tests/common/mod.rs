@@ -1,5 +1,5 @@
 //! What the tests of the version store share: one-line commits, lookups and collections.
-#![allow(dead_code, clippy::expect_used)]
+#![allow(dead_code, clippy::expect_used, clippy::panic)]
 
 use bytes::Bytes;
 use heddle_base::{Generation, Timestamp, TreeId};
@@ -98,6 +98,7 @@ pub(crate) fn get(overlay: &Overlay, view: View, key: &[u8]) -> Option<Option<Ve
         Lookup::Missing => None,
         Lookup::Tombstone => Some(None),
         Lookup::Put(value) => Some(Some(value.to_vec())),
+        Lookup::NeedsIo(needed) => panic!("{needed:?} is not loaded here"),
     }
 }
 
