@@ -16,6 +16,7 @@ use bytes::Bytes;
 use heddle_base::sync::Arc;
 use heddle_base::sync::atomic::Ordering;
 use heddle_base::{Timestamp, TreeId};
+use heddle_io::BoxFuture;
 use heddle_mvcc::{LockedChain, Status, TxnStatus};
 use heddle_wal::{Durability, Permit};
 use smallvec::SmallVec;
@@ -51,6 +52,11 @@ pub struct Published {
 }
 
 impl Published {
+    /// Everything up to its own ticket has to be durable.
+    pub(crate) fn at(pin: Arc<Pin>, ticket: Timestamp, durability: Durability) -> Self {
+        Self { pin, ticket: Some(ticket), covers: ticket, durability }
+    }
+
     /// Its place in the order of commits; `None` if it wrote nothing.
     pub fn ticket(&self) -> Option<Timestamp> {
         self.ticket
@@ -104,6 +110,11 @@ impl Transaction {
     /// # Cancel safety
     /// Dropped before it ends, nothing happened.
     pub async fn publish(self) -> Result<Published> {
+        if self.writes.has_runs() {
+            // Boxed: the others pay for no large future.
+            let publish: BoxFuture<'static, Result<Published>> = Box::pin(self.publish_run());
+            return publish.await;
+        }
         let Transaction { view, options, mut writes, reads, used, schema, written, .. } = self;
         let (gate, closed, turn) = (self.gate, self.closed, self.turn);
         let pin = Arc::clone(view.pin());
@@ -135,22 +146,22 @@ impl Transaction {
         drop(gate);
         drop(turn);
         drop(view);
-        Ok(Published { pin, ticket: Some(ticket), covers: ticket, durability })
+        Ok(Published::at(pin, ticket, durability))
     }
 }
 
 type Locks<'a> = SmallVec<[LockedChain<'a>; 4]>;
-type Passes<'a> = SmallVec<[Pass<&'a Gate>; 2]>;
+pub(crate) type Passes<'a> = SmallVec<[Pass<&'a Gate>; 2]>;
 
 /// What the steps of one commit work with.
-struct Commit<'a> {
-    shared: &'a Shared,
-    view: &'a View,
-    options: &'a TxOptions,
+pub(crate) struct Commit<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) view: &'a View,
+    pub(crate) options: &'a TxOptions,
 }
 
 impl<'a> Commit<'a> {
-    async fn pass(
+    pub(crate) async fn pass(
         &self,
         gate: &'a Gate,
         mode: gate::Mode,
@@ -166,7 +177,7 @@ impl<'a> Commit<'a> {
     }
 
     /// The gates of all tables that were used, by id (X4): exclusively where the definition changes.
-    async fn pass_tables(
+    pub(crate) async fn pass_tables(
         &self,
         used: &[Used],
         schema: &[SchemaChange],
@@ -190,7 +201,7 @@ impl<'a> Commit<'a> {
     }
 
     /// Whoever planned with another definition than the one in force conflicts, at every level.
-    fn check_versions(&self, used: &[Used], schema: &[SchemaChange]) -> Result<()> {
+    pub(crate) fn check_versions(&self, used: &[Used], schema: &[SchemaChange]) -> Result<()> {
         for used in used {
             let Some(state) = self.shared.trees.get(used.table) else { continue };
             let own = schema.iter().any(|change| change.table == used.table);
@@ -242,7 +253,7 @@ impl<'a> Commit<'a> {
         Ok(olds)
     }
 
-    async fn reserve(&self, bytes: usize) -> Result<Permit> {
+    pub(crate) async fn reserve(&self, bytes: usize) -> Result<Permit> {
         match self.shared.log.try_reserve(bytes, self.options.durability) {
             Some(permit) => Ok(permit),
             None => Ok(self.shared.log.reserve(bytes, self.options.durability).await?),
@@ -328,17 +339,22 @@ impl<'a> Commit<'a> {
         status.set_committed(ticket);
         draw.fill(record);
         drop(undecided);
+        self.set_schema(schema);
+        Ok(ticket)
+    }
+
+    /// Puts new definitions in force. The tables' gates are held exclusively.
+    pub(crate) fn set_schema(&self, schema: &[SchemaChange]) {
         for change in schema {
             let state =
                 self.shared.trees.make(change.table, || std::sync::Arc::clone(&change.name));
             state.set_version(change.version);
             state.rename(&change.name);
         }
-        Ok(ticket)
     }
 
     #[cold]
-    fn conflict(&self, broken: Broken, until: Timestamp) -> Error {
+    pub(crate) fn conflict(&self, broken: Broken, until: Timestamp) -> Error {
         self.shared.conflicts.fetch_add(1, Ordering::Relaxed);
         let state = self.shared.trees.make(broken.tree, || "".into());
         state.conflicts.fetch_add(1, Ordering::Relaxed);

@@ -6,7 +6,8 @@
 //! (view V2), a step is the B-tree cursor's own.
 //!
 //! # Invariants
-//! - C1: of equal keys the transaction's own write counts, then the newer version, then the base.
+//! - C1: of equal keys the transaction's own write counts ([`crate::own`]), then the newer version, then
+//!   the base.
 //! - C2: the walk sees every write that its transaction makes ahead of it, and none behind it.
 //! - C3: a step either hands over a row or changes nothing that can be seen: a future that is
 //!   dropped while it waits leaves the walk where it was.
@@ -19,15 +20,17 @@ use std::ops::Bound;
 use bytes::Bytes;
 use heddle_base::TreeId;
 use heddle_btree::cursor::{Cursor as BaseCursor, Seek, Step as BaseStep};
-use heddle_mvcc::Direction;
+use heddle_mvcc::{Direction, RunBlock};
+use heddle_wal::run::RunPin;
 
 use crate::base::PinnedPages;
 use crate::error::Result;
+use crate::own::OwnSide;
 use crate::read_set::{OpenRange, Purpose, ReadSet};
+use crate::runs::Lacking;
 use crate::transaction::Transaction;
 use crate::trees::TreeRef;
 use crate::view::View;
-use crate::write_set::{Position, TreeWrites, WriteSet};
 
 /// What a step that does not wait came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +49,10 @@ pub struct Cursor {
     base: BaseSide,
     newer: NewerSide,
     own: OwnSide,
+    /// The block of a run that the last step lacked.
+    lacking: Option<Lacking>,
+    /// Blocks of runs that were loaded since a step moved the walk.
+    pins: Vec<RunPin>,
     note: Option<Note>,
     /// The last key passed, handed over or not.
     last: Vec<u8>,
@@ -55,24 +62,24 @@ pub struct Cursor {
 
 /// From where to where.
 #[derive(Debug)]
-struct Bounds {
-    tree: TreeId,
-    direction: Direction,
+pub(crate) struct Bounds {
+    pub(crate) tree: TreeId,
+    pub(crate) direction: Direction,
     near: Bound<Bytes>,
     far: Bound<Bytes>,
 }
 
 impl Bounds {
-    fn near(&self) -> Bound<&[u8]> {
+    pub(crate) fn near(&self) -> Bound<&[u8]> {
         self.near.as_ref().map(|key| &**key)
     }
 
-    fn far(&self) -> Bound<&[u8]> {
+    pub(crate) fn far(&self) -> Bound<&[u8]> {
         self.far.as_ref().map(|key| &**key)
     }
 
     #[inline]
-    fn holds(&self, key: &[u8]) -> bool {
+    pub(crate) fn holds(&self, key: &[u8]) -> bool {
         match (&self.far, self.direction) {
             (Bound::Unbounded, _) => true,
             (Bound::Included(far), Direction::Forward) => key <= &**far,
@@ -84,7 +91,7 @@ impl Bounds {
 
     /// Which key the walk meets first.
     #[inline]
-    fn order(&self, a: &[u8], b: &[u8]) -> Ordering {
+    pub(crate) fn order(&self, a: &[u8], b: &[u8]) -> Ordering {
         match self.direction {
             Direction::Forward => a.cmp(b),
             Direction::Backward => b.cmp(a),
@@ -216,15 +223,19 @@ impl NewerSide {
         self.keys.get(*from..*to)
     }
 
-    /// Takes the next batch if this one is used up.
-    fn refill(&mut self, view: &View, bounds: &Bounds) {
+    /// Takes the next batch if this one is used up: beyond `last` if the walk has moved. If nothing could
+    /// be taken because a block of a run is lacking, says which.
+    #[inline]
+    fn refill(&mut self, view: &View, bounds: &Bounds, last: Option<&[u8]>) -> Option<RunBlock> {
         if self.at < self.entries.len() || self.complete {
-            return;
+            return None;
         }
-        let Some(overlay) = view.overlay(bounds.tree) else { return };
-        let last =
-            self.entries.len().checked_sub(1).and_then(|at| self.key(at)).map(<[u8]>::to_vec);
-        let near = last.as_deref().map_or(bounds.near(), Bound::Excluded);
+        self.take(view, bounds, last)
+    }
+
+    fn take(&mut self, view: &View, bounds: &Bounds, last: Option<&[u8]>) -> Option<RunBlock> {
+        let overlay = view.overlay(bounds.tree)?;
+        let near = last.map_or(bounds.near(), Bound::Excluded);
         let (lower, upper) = match bounds.direction {
             Direction::Forward => (near, bounds.far()),
             Direction::Backward => (bounds.far(), near),
@@ -233,53 +244,24 @@ impl NewerSide {
         self.entries.clear();
         self.at = 0;
         let guard = heddle_mvcc::pin();
-        let scan = overlay.scan(lower, upper, bounds.direction, view.span(), &guard);
-        for entry in scan.take(self.batch) {
+        let mut scan = overlay.scan(lower, upper, bounds.direction, view.span(), &guard);
+        for entry in scan.by_ref().take(self.batch) {
             let from = self.keys.len();
             self.keys.extend_from_slice(&entry.key);
             self.entries.push((from, self.keys.len(), entry.value.map(|v| v.into_owned())));
         }
+        if let Some(block) = scan.needs_io() {
+            return self.entries.is_empty().then_some(block);
+        }
         self.complete = self.entries.len() < self.batch;
         self.batch = (self.batch * 2).min(BATCH.1);
+        None
     }
 
     #[inline]
     fn peek(&self) -> Option<(&[u8], Option<&[u8]>)> {
         let (_, _, value) = self.entries.get(self.at)?;
         Some((self.key(self.at)?, value.as_deref()))
-    }
-}
-
-// ---- own writes ----
-
-/// The place in the write set, good for one version of it.
-#[derive(Debug, Default)]
-struct OwnSide {
-    version: Option<u64>,
-    at: Option<Position>,
-}
-
-impl OwnSide {
-    /// The transaction's next write within the bounds, beyond `last` if the walk has moved.
-    fn peek<'w>(
-        &mut self,
-        writes: &'w WriteSet,
-        bounds: &Bounds,
-        last: Option<&[u8]>,
-    ) -> Option<(&'w [u8], Option<&'w [u8]>)> {
-        let tree: &TreeWrites = writes.tree(bounds.tree)?;
-        if self.version != Some(writes.version()) {
-            let near = last.map_or(bounds.near(), Bound::Excluded);
-            self.at = tree.seek(near, bounds.direction);
-            self.version = Some(writes.version());
-        }
-        let write = tree.at(self.at?)?;
-        bounds.holds(&write.key).then(|| (&*write.key, write.value.as_deref()))
-    }
-
-    fn pass(&mut self, writes: &WriteSet, bounds: &Bounds) {
-        let tree = writes.tree(bounds.tree);
-        self.at = tree.zip(self.at).and_then(|(tree, at)| tree.step(at, bounds.direction));
     }
 }
 
@@ -332,6 +314,8 @@ impl Cursor {
             base: BaseSide::new(&tx.view, tree),
             newer: NewerSide::new(&tx.view, tree.id),
             own: OwnSide::default(),
+            lacking: None,
+            pins: Vec::new(),
             note: purpose.map(|purpose| Note { purpose, open: None }),
             last: Vec::new(),
             moved: false,
@@ -404,6 +388,13 @@ impl Cursor {
     /// # Cancel safety
     /// The walk does not move.
     pub async fn load(&mut self) -> Result<()> {
+        if let Some(lacking) = &self.lacking {
+            let lacking = lacking.clone();
+            // Boxed: who meets no run pays for no larger future.
+            self.pins.push(Box::pin(async move { lacking.load().await }).await?);
+            self.lacking = None;
+            return Ok(());
+        }
         self.base.load(&self.bounds).await
     }
 
@@ -445,15 +436,26 @@ impl Cursor {
             note.begin(&mut tx.reads, &self.bounds);
         }
         loop {
-            self.newer.refill(&tx.view, &self.bounds);
+            let behind = self.moved.then_some(&*self.last);
+            if let Some(block) = self.newer.refill(&tx.view, &self.bounds, behind) {
+                self.lacking = tx.view.shared().runs.find(block);
+                match self.lacking {
+                    Some(_) => return Ok(Step::NeedsIo),
+                    // The run is just being let go: the base has what it had.
+                    None => continue,
+                }
+            }
+            if let Some(lacking) = self.own.prepare(&tx.writes, &self.bounds, behind) {
+                self.lacking = Some(lacking);
+                return Ok(Step::NeedsIo);
+            }
             let base = match self.base.peek(&self.bounds)? {
                 Step::Row(entry) => Some(entry),
                 Step::NeedsIo => return Ok(Step::NeedsIo),
                 Step::End => None,
             };
             let newer = self.newer.peek();
-            let behind = self.moved.then_some(&*self.last);
-            let own = self.own.peek(&tx.writes, &self.bounds, behind);
+            let own = self.own.peek(&tx.writes, &self.bounds);
             let keys = [base.map(|e| e.0), newer.map(|e| e.0), own.map(|e| e.0)];
             let first = keys.into_iter().flatten().min_by(|a, b| self.bounds.order(a, b));
             let Some(key) = first else { return Ok(self.end(tx)) };
@@ -474,8 +476,9 @@ impl Cursor {
             }
             self.newer.at += usize::from(in_newer);
             if in_own {
-                self.own.pass(&tx.writes, &self.bounds);
+                self.own.pass(&tx.writes, &self.bounds, &self.last);
             }
+            self.pins.clear();
             if let Some(row) = row {
                 return Ok(Step::Row(row));
             }

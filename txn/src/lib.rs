@@ -5,7 +5,8 @@
 //!
 //! - [`manager`]: what all transactions share, and where they begin; [`base`]: the B-tree below them.
 //! - [`transaction`], [`cursor`]: reads and writes; `view`: what a snapshot sees.
-//! - `write_set`, `read_set`: what a transaction did, until it commits.
+//! - `write_set`, `read_set`: what a transaction did, until it commits; `spill`: writes that memory does not
+//!   hold, and their commit; [`runs`]: what was committed so.
 //! - `commit`: the pipeline of DESIGN section 4; `validate` and `recent`: its step 3; [`gate`]: who may commit beside whom.
 //! - [`retry`]: the way back after a conflict.
 //! - [`redo`]: the record of a commit in the log; `replay`: from there into memory again.
@@ -26,11 +27,14 @@ pub mod error;
 pub mod gate;
 pub mod manager;
 pub mod options;
+mod own;
 mod read_set;
 mod recent;
 pub mod redo;
 mod replay;
 pub mod retry;
+pub mod runs;
+mod spill;
 pub mod transaction;
 mod trees;
 mod validate;

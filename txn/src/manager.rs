@@ -6,6 +6,7 @@
 //! - N2: a lane may show an older base for a moment while a new one is published; then the
 //!   registry refuses if that matters, and the lane is read again.
 
+use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crossbeam_utils::CachePadded;
@@ -21,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::gate::{self, Gate, Pass};
 use crate::options::{ManagerOptions, Mode, TxOptions};
 use crate::recent::Recent;
+use crate::runs::Runs;
 use crate::transaction::Transaction;
 use crate::trees::Trees;
 use crate::view::View;
@@ -60,10 +62,22 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) trees: Trees,
     pub(crate) recent: Recent,
+    /// The committed runs.
+    pub(crate) runs: Runs,
+    /// The database beside whose log runs are written, unless it has no files.
+    pub(crate) db_path: Option<PathBuf>,
+    pub(crate) spilled: Spilled,
     /// The database's gate.
     pub(crate) gate: Gate,
     pub(crate) options: ManagerOptions,
     pub(crate) conflicts: AtomicU64,
+}
+
+/// Runs that transactions wrote, committed or not.
+#[derive(Debug, Default)]
+pub(crate) struct Spilled {
+    pub(crate) runs: AtomicU64,
+    pub(crate) bytes: AtomicU64,
 }
 
 impl Shared {
@@ -112,6 +126,12 @@ pub struct Metrics {
     pub conflicts: u64,
     /// Conflicts by tree, where there were any.
     pub conflicts_by_tree: Vec<(TreeId, u64)>,
+    /// Run files that transactions larger than memory wrote, committed or not.
+    pub spilled_runs: u64,
+    /// Their bytes.
+    pub spilled_bytes: u64,
+    /// Committed runs that no base holds for good yet.
+    pub runs: usize,
     /// The oldest snapshot in use.
     pub oldest_snapshot: Option<Timestamp>,
 }
@@ -125,6 +145,9 @@ impl Manager {
             env,
             trees: Trees::new(Arc::clone(&store)),
             store,
+            runs: Runs::default(),
+            db_path: log.db_path(),
+            spilled: Spilled::default(),
             log,
             registry: Registry::new(),
             recent: Recent::new(),
@@ -311,6 +334,9 @@ impl Manager {
         let mut metrics = Metrics {
             conflicts: shared.conflicts.load(Relaxed),
             oldest_snapshot: shared.registry.oldest(),
+            spilled_runs: shared.spilled.runs.load(Relaxed),
+            spilled_bytes: shared.spilled.bytes.load(Relaxed),
+            runs: self.runs().len(),
             ..Metrics::default()
         };
         shared.trees.for_each(|state| {

@@ -39,6 +39,9 @@ pub struct TxOptions {
     pub durability: Durability,
     /// Bytes of its read set beyond which that gets coarser. Default: 4 MiB.
     pub read_budget: usize,
+    /// Bytes of its writes beyond which [`crate::Transaction::make_room`] moves them to files beside the
+    /// log. A database without files keeps them in memory, however many. Default: 64 MiB.
+    pub write_budget: usize,
     /// How long it waits for a gate (`None`: for ever). Default: 5 s.
     pub busy_timeout: Option<Duration>,
 }
@@ -50,6 +53,7 @@ impl Default for TxOptions {
             mode: Mode::default(),
             durability: Durability::Full,
             read_budget: 4 << 20,
+            write_budget: 64 << 20,
             busy_timeout: Some(Duration::from_secs(5)),
         }
     }
@@ -59,7 +63,7 @@ impl Default for TxOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ManagerOptions {
     /// Whether commit records carry the value before each change, for whoever follows the stream of
-    /// changes. Default: no.
+    /// changes. Not those of a transaction that was spilled: its record only names a file. Default: no.
     pub record_old_values: bool,
     /// A [`crate::Retry`] goes through the exclusive gate after this many conflicts. Default: 8.
     pub patience: u32,

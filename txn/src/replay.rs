@@ -10,6 +10,7 @@ use bytes::Bytes;
 use heddle_base::sync::hint;
 use heddle_base::{Timestamp, TreeId};
 use heddle_mvcc::{LockedChain, Overlay, TxnStatus};
+use heddle_wal::run::RunName;
 
 use crate::error::{Error, Result};
 use crate::manager::Manager;
@@ -20,6 +21,9 @@ use crate::redo::{self, DecodeError, Item, Record};
 pub struct Replayed {
     /// Keys changed.
     pub changes: u64,
+    /// The run file that holds the commit's changes: to be opened, and linked by
+    /// [`Manager::replay_run`] before the database is open to anybody.
+    pub run: Option<RunName>,
 }
 
 impl Manager {
@@ -40,7 +44,12 @@ impl Manager {
         for item in items {
             let change = match item? {
                 Item::Change(change) => change,
-                Item::Run(_) => return Err(damaged("a run, which this version can't read")),
+                Item::Run(name) if replayed.run.is_none() => {
+                    let name = RunName::parse(name).ok_or_else(|| damaged("no name of a run"))?;
+                    replayed.run = Some(name);
+                    continue;
+                }
+                Item::Run(_) => return Err(damaged("more than one run")),
             };
             if change.tree >= next_tree {
                 return Err(damaged("a tree that was never made"));

@@ -14,6 +14,7 @@ use std::ops::Bound;
 use bytes::Bytes;
 use heddle_base::sync::Arc;
 use heddle_base::{SchemaVersion, Timestamp, TreeId};
+use heddle_io::BoxFuture;
 use heddle_mvcc::Direction;
 use smallvec::SmallVec;
 
@@ -24,6 +25,7 @@ use crate::manager::DatabaseGate;
 use crate::options::{Isolation, Mode, TxOptions};
 use crate::read_set::{Purpose, ReadSet};
 use crate::retry::Turn;
+use crate::spill;
 use crate::trees::TreeRef;
 use crate::view::View;
 use crate::write_set::{Savepoint, WriteSet};
@@ -53,7 +55,8 @@ pub struct Transaction {
     pub(crate) schema: Vec<SchemaChange>,
     /// The trees it wrote, if old values are to be recorded.
     pub(crate) written: Vec<TreeRef>,
-    /// The database's gate: exclusively if the transaction is immediate, shared if it closed a table.
+    /// The database's gate: exclusively if the transaction is immediate, or had spilled when it closed a
+    /// table; else shared if it closed one.
     pub(crate) gate: Option<Pass<DatabaseGate>>,
     /// Tables that it closed.
     pub(crate) closed: Vec<(TreeId, Pass<Arc<Gate>>)>,
@@ -92,7 +95,7 @@ impl Transaction {
         !self.writes.is_empty()
     }
 
-    /// About how much memory its writes take, in bytes.
+    /// About how much memory its writes take, in bytes; what was spilled is not counted.
     pub fn write_bytes(&self) -> usize {
         self.writes.bytes()
     }
@@ -167,10 +170,26 @@ impl Transaction {
         if let Some(write) = self.writes.get(tree.id, key) {
             return Ok(write.value.clone());
         }
+        if self.writes.has_runs()
+            && let Some(value) = self.spilled(tree, key).await?
+        {
+            return Ok(value);
+        }
         if self.defends(purpose) {
             self.reads.point(tree.id, key, purpose);
         }
         self.view.get(tree, key).await
+    }
+
+    /// Its own write of a key that is not in memory any more. Boxed: those who did not spill pay for no
+    /// larger future.
+    #[cold]
+    fn spilled<'a>(
+        &'a self,
+        tree: &TreeRef,
+        key: &'a [u8],
+    ) -> BoxFuture<'a, Result<Option<Option<Bytes>>>> {
+        Box::pin(spill::get_in_runs(self.writes.runs(), tree.id, key))
     }
 
     /// Hands the value of a key to `read`, in place; `None`, without a call, if that needs I/O: then
@@ -188,6 +207,13 @@ impl Transaction {
         if let Some(write) = self.writes.get(tree.id, key) {
             return Ok(Some(read(write.value.as_deref())));
         }
+        if self.writes.has_runs() {
+            match spill::try_get_in_runs(self.writes.runs(), tree.id, key) {
+                Err(spill::NeedsIo) => return Ok(None),
+                Ok(Some(value)) => return Ok(Some(read(value.as_deref()))),
+                Ok(None) => {}
+            }
+        }
         if self.defends(Purpose::Read) {
             self.reads.point(tree.id, key, Purpose::Read);
         }
@@ -203,10 +229,15 @@ impl Transaction {
     /// # Cancel safety
     /// It only reads.
     pub async fn peek(&self, tree: &TreeRef, key: &[u8]) -> Result<Option<Bytes>> {
-        match self.writes.get(tree.id, key) {
-            Some(write) => Ok(write.value.clone()),
-            None => self.view.get(tree, key).await,
+        if let Some(write) = self.writes.get(tree.id, key) {
+            return Ok(write.value.clone());
         }
+        if self.writes.has_runs()
+            && let Some(value) = self.spilled(tree, key).await?
+        {
+            return Ok(value);
+        }
+        self.view.get(tree, key).await
     }
 
     /// A walk over the keys between two bounds. It sees what the transaction writes on its way.
@@ -332,9 +363,11 @@ impl Transaction {
         let wait = self.options.busy_timeout;
         let runtime = &*shared.env.runtime;
         if self.gate.is_none() {
-            // Before the table's (X4).
+            // Before the table's (X4). Alone if it spilled: it will commit alone.
+            let alone = self.writes.has_runs();
+            let mode = if alone { gate::Mode::Exclusive } else { gate::Mode::Shared };
             let gate = DatabaseGate(Arc::clone(&shared));
-            let pass = Gate::pass_within(gate, gate::Mode::Shared, wait, runtime)
+            let pass = Gate::pass_within(gate, mode, wait, runtime)
                 .await
                 .map_err(|e| Error::Busy { what: "the database", waited: e.waited })?;
             self.gate = Some(pass);
@@ -349,12 +382,7 @@ impl Transaction {
         }
         shared.reach_drawn().await;
         self.reads.forget(tree.id);
-        let Some(overlay) = self.view.overlay(tree.id) else { return Ok(Vec::new()) };
-        let guard = heddle_mvcc::pin();
-        let since = heddle_mvcc::View { base: self.view.ts(), ts: Timestamp::MAX };
-        let all = (Bound::Unbounded, Bound::Unbounded);
-        let changed = overlay.scan(all.0, all.1, Direction::Forward, since, &guard);
-        Ok(changed.map(|entry| Bytes::copy_from_slice(&entry.key)).collect())
+        self.view.changed_since(tree.id).await
     }
 }
 

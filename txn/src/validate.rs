@@ -71,6 +71,15 @@ impl<'a> Validation<'a> {
         self.check(me, Some(me))
     }
 
+    /// As [`Validation::ahead`], for a caller that is alone behind the exclusive gate: nobody draws before
+    /// him any more, so that this look says all.
+    pub(crate) fn alone(&self) -> Option<Broken> {
+        if self.reads.is_empty() {
+            return None;
+        }
+        self.check(Timestamp(self.shared.log.drawn().get() + 1), None)
+    }
+
     fn check(&self, end: Timestamp, me: Option<Timestamp>) -> Option<Broken> {
         let guard = heddle_mvcc::pin();
         let commits = end.get().saturating_sub(self.holds.get() + 1);

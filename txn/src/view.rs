@@ -6,12 +6,15 @@
 //! - V2: what a view sees never changes. In particular, a tree whose overlay was once seen empty
 //!   has nothing for it but its base.
 
+use std::ops::Bound;
+
 use bytes::Bytes;
 use heddle_base::sync::Arc;
 use heddle_base::{Timestamp, TreeId};
 use heddle_btree::tree::{Lookup as BaseLookup, Tree};
+use heddle_io::BoxFuture;
 use heddle_mvcc::registry::SlotId;
-use heddle_mvcc::{Lookup, Overlay, View as Span};
+use heddle_mvcc::{Direction, Lookup, Overlay, RunBlock, View as Span};
 
 use crate::base::{Pin, PinnedPages};
 use crate::error::Result;
@@ -71,14 +74,40 @@ impl View {
 
     /// The value of a key in the overlay: `None` if the base decides.
     #[inline]
-    fn newer(&self, tree: TreeId, key: &[u8]) -> Option<Option<Bytes>> {
-        let overlay = self.overlay(tree)?;
+    fn newer(
+        &self,
+        tree: TreeId,
+        key: &[u8],
+    ) -> std::result::Result<Option<Option<Bytes>>, RunBlock> {
+        let Some(overlay) = self.overlay(tree) else { return Ok(None) };
         let guard = heddle_mvcc::pin();
         match overlay.get(key, self.span(), &guard) {
-            Lookup::Missing => None,
-            Lookup::Tombstone => Some(None),
-            Lookup::Put(value) => Some(Some(value.into_owned())),
+            Lookup::Missing => Ok(None),
+            Lookup::Tombstone => Ok(Some(None)),
+            Lookup::Put(value) => Ok(Some(Some(value.into_owned()))),
+            Lookup::NeedsIo(block) => Err(block),
         }
+    }
+
+    /// As [`View::newer`], after loading the block of a run that it lacked.
+    #[cold]
+    fn newer_after<'a>(
+        &'a self,
+        tree: TreeId,
+        key: &'a [u8],
+        mut block: RunBlock,
+    ) -> BoxFuture<'a, Result<Option<Option<Bytes>>>> {
+        Box::pin(async move {
+            // Several runs may each lack a block: all are kept until there is an answer.
+            let mut pins = Vec::new();
+            loop {
+                pins.push(self.shared().runs.load(block).await?);
+                match self.newer(tree, key) {
+                    Ok(value) => return Ok(value),
+                    Err(next) => block = next,
+                }
+            }
+        })
     }
 
     /// The value of a key.
@@ -86,7 +115,11 @@ impl View {
     /// # Cancel safety
     /// It only reads.
     pub(crate) async fn get(&self, tree: &TreeRef, key: &[u8]) -> Result<Option<Bytes>> {
-        if let Some(value) = self.newer(tree.id, key) {
+        let newer = match self.newer(tree.id, key) {
+            Ok(newer) => newer,
+            Err(block) => self.newer_after(tree.id, key, block).await?,
+        };
+        if let Some(value) = newer {
             return Ok(value);
         }
         let Some(tree) = self.tree(tree) else { return Ok(None) };
@@ -112,6 +145,7 @@ impl View {
                 Lookup::Missing => {}
                 Lookup::Tombstone => return Ok(Some(read(None))),
                 Lookup::Put(value) => return Ok(Some(read(Some(&value)))),
+                Lookup::NeedsIo(_) => return Ok(None),
             }
         }
         let Some(tree) = self.tree(tree) else { return Ok(Some(read(None))) };
@@ -124,6 +158,38 @@ impl View {
             BaseLookup::Absent => read.map(|read| read(None)),
             BaseLookup::NotCached => None,
         })
+    }
+}
+
+impl View {
+    /// The keys of a tree that somebody wrote since the snapshot.
+    ///
+    /// # Cancel safety
+    /// It only reads.
+    pub(crate) async fn changed_since(&self, tree: TreeId) -> Result<Vec<Bytes>> {
+        let mut keys: Vec<Bytes> = Vec::new();
+        // Several runs may each lack a block: all are kept until the scan moved on.
+        let (mut pins, mut before) = (Vec::new(), 0);
+        while let Some(block) = self.scan_changed(tree, &mut keys) {
+            if keys.len() > before {
+                pins.clear();
+                before = keys.len();
+            }
+            pins.push(self.shared().runs.load(block).await?);
+        }
+        Ok(keys)
+    }
+
+    /// Appends such keys beyond the last. Returns the block without which it could not go on.
+    fn scan_changed(&self, tree: TreeId, keys: &mut Vec<Bytes>) -> Option<RunBlock> {
+        let overlay = self.overlay(tree)?;
+        let guard = heddle_mvcc::pin();
+        let since = Span { base: self.ts, ts: Timestamp::MAX };
+        let last = keys.last().cloned();
+        let lower = last.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut scan = overlay.scan(lower, Bound::Unbounded, Direction::Forward, since, &guard);
+        keys.extend(scan.by_ref().map(|entry| Bytes::copy_from_slice(&entry.key)));
+        scan.needs_io()
     }
 }
 

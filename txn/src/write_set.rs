@@ -1,23 +1,28 @@
 //! The write set: what a transaction wrote, private until it commits.
 //!
 //! Per tree a sorted sequence in chunks: appending in key order, as a bulk load does, is one
-//! comparison and a push; anything else is two binary searches and a short move.
+//! comparison and a push; anything else is two binary searches and a short move. What was spilled
+//! ([`crate::spill`]) stands below it in runs, the newest of which comes last.
 //!
 //! # Invariants
 //! - S1: trees rise; within a tree keys rise strictly, across chunks as well; no chunk is empty.
 //! - S2: while a savepoint is open, `undo` holds, in order of time, what each key had before it was
 //!   first written after the newest savepoint of that moment. Undoing backwards to a mark restores
 //!   the state of the mark.
-//! - S3: `version` changes with every change, so that a position noted with it is good as long as
+//! - S3: the runs of each interval between marks are its own; what is in memory is newer than all runs,
+//!   and after a spill `undo` begins anew. So going back to a mark drops the runs made after it.
+//! - S4: `version` changes with every change, so that a position noted with it is good as long as
 //!   it is the same.
 
 use bytes::Bytes;
 use heddle_base::TreeId;
 use heddle_mvcc::Direction;
 use smallvec::SmallVec;
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::error::{Error, Result};
+use crate::spill::OwnRun;
 
 const CHUNK: usize = 256;
 
@@ -45,6 +50,17 @@ struct Mark {
     undo: usize,
     /// Writes with a smaller number are older than the mark.
     seq: u64,
+    /// Keys in memory, and runs, that are older than the mark.
+    len: usize,
+    runs: usize,
+}
+
+/// What was written between two marks and is in memory.
+#[derive(Debug)]
+pub(crate) struct Interval {
+    /// How many marks are older.
+    pub(crate) number: usize,
+    pub(crate) writes: BTreeMap<(TreeId, Bytes), Option<Bytes>>,
 }
 
 #[derive(Debug)]
@@ -52,6 +68,13 @@ struct Undo {
     tree: TreeId,
     key: Bytes,
     before: Option<(Option<Bytes>, u64)>,
+}
+
+impl Undo {
+    fn bytes(&self) -> usize {
+        let value = self.before.as_ref().and_then(|(value, _)| value.as_ref());
+        size_of::<Self>() + self.key.len() + value.map_or(0, Bytes::len)
+    }
 }
 
 /// Where a write stands in its tree.
@@ -240,15 +263,17 @@ pub(crate) struct WriteSet {
     len: usize,
     marks: Vec<Mark>,
     undo: Vec<Undo>,
+    undo_bytes: usize,
+    runs: Vec<OwnRun>,
 }
 
 impl WriteSet {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len == 0 && self.runs.is_empty()
     }
 
-    /// How many keys were written.
+    /// How many keys in memory were written.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -256,6 +281,12 @@ impl WriteSet {
     /// About how much memory it takes, in bytes, without what savepoints keep.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// As [`WriteSet::bytes`], and what savepoints keep.
+    #[inline]
+    pub(crate) fn weight(&self) -> usize {
+        self.bytes + self.undo_bytes
     }
 
     #[inline]
@@ -278,7 +309,7 @@ impl WriteSet {
         self.trees.iter().find(|writes| writes.tree == tree && !writes.chunks.is_empty())
     }
 
-    /// The transaction's own write of a key.
+    /// The transaction's own write of a key, if that is in memory.
     #[inline]
     pub(crate) fn get(&self, tree: TreeId, key: &[u8]) -> Option<&Write> {
         if self.len == 0 {
@@ -312,12 +343,14 @@ impl WriteSet {
                 let before_seq = std::mem::replace(&mut write.seq, seq);
                 self.bytes += write.bytes();
                 if self.marks.last().is_some_and(|mark| before_seq < mark.seq) {
-                    self.undo.push(Undo { tree, key, before: Some((before, before_seq)) });
+                    self.push_undo(Undo { tree, key, before: Some((before, before_seq)) });
                 }
             }
             Err(place) => {
                 if !self.marks.is_empty() {
-                    self.undo.push(Undo { tree, key: key.clone(), before: None });
+                    let undo = Undo { tree, key: key.clone(), before: None };
+                    self.undo_bytes += undo.bytes();
+                    self.undo.push(undo);
                 }
                 let write = Write { prefix: probe.prefix, key, value, seq };
                 self.bytes += write.bytes();
@@ -327,9 +360,15 @@ impl WriteSet {
         }
     }
 
+    fn push_undo(&mut self, undo: Undo) {
+        self.undo_bytes += undo.bytes();
+        self.undo.push(undo);
+    }
+
     pub(crate) fn savepoint(&mut self) -> Savepoint {
         self.version += 1;
-        let mark = Mark { id: self.version, undo: self.undo.len(), seq: self.version };
+        let (len, runs) = (self.len, self.runs.len());
+        let mark = Mark { id: self.version, undo: self.undo.len(), seq: self.version, len, runs };
         let savepoint = Savepoint(mark.id);
         self.marks.push(mark);
         savepoint
@@ -346,10 +385,12 @@ impl WriteSet {
     pub(crate) fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()> {
         let at = self.find_mark(savepoint)?;
         self.marks.truncate(at + 1);
-        let keep = self.marks[at].undo;
+        let Mark { undo: keep, runs, .. } = self.marks[at];
         self.version += 1;
+        self.runs.truncate(runs);
         while self.undo.len() > keep {
             if let Some(undo) = self.undo.pop() {
+                self.undo_bytes -= undo.bytes();
                 self.restore(undo);
             }
         }
@@ -361,9 +402,16 @@ impl WriteSet {
         let at = self.find_mark(savepoint)?;
         self.marks.truncate(at);
         if self.marks.is_empty() {
-            self.undo.clear();
+            self.forget_savepoints();
         }
         Ok(())
+    }
+
+    /// Forgets all savepoints.
+    pub(crate) fn forget_savepoints(&mut self) {
+        self.marks.clear();
+        self.undo.clear();
+        self.undo_bytes = 0;
     }
 
     fn restore(&mut self, undo: Undo) {
@@ -383,6 +431,100 @@ impl WriteSet {
                 self.len -= 1;
             }
         }
+    }
+}
+
+// ---- what was spilled ----
+
+impl WriteSet {
+    #[inline]
+    pub(crate) fn has_runs(&self) -> bool {
+        !self.runs.is_empty()
+    }
+
+    /// The runs, the newest last.
+    pub(crate) fn runs(&self) -> &[OwnRun] {
+        &self.runs
+    }
+
+    /// The interval that is being written: how many marks are older.
+    pub(crate) fn interval(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// What is in memory of each interval, the oldest first; `None`: all of it is of the newest.
+    pub(crate) fn intervals(&self) -> Option<Vec<Interval>> {
+        if self.marks.iter().all(|mark| mark.undo == 0 && mark.len == 0) {
+            return None;
+        }
+        // Of keys that were written again later, the state at the end of the interval in question.
+        let mut then = BTreeMap::<(TreeId, &Bytes), Option<&Option<Bytes>>>::new();
+        let mut intervals = Vec::new();
+        let mut end = self.undo.len();
+        for (at, mark) in self.marks.iter().enumerate().rev() {
+            let undone = &self.undo[mark.undo..end];
+            end = mark.undo;
+            let mut writes = BTreeMap::new();
+            for Undo { tree, key, .. } in undone {
+                let now = || self.get(*tree, key).map(|write| &write.value);
+                if let Some(value) = then.get(&(*tree, key)).copied().unwrap_or_else(now) {
+                    writes.insert((*tree, key.clone()), value.clone());
+                }
+            }
+            for Undo { tree, key, before } in undone.iter().rev() {
+                then.insert((*tree, key), before.as_ref().map(|(value, _)| value));
+            }
+            intervals.push(Interval { number: at + 1, writes });
+        }
+        let mut writes = BTreeMap::new();
+        for tree in &self.trees {
+            for write in tree.iter() {
+                let then = then.get(&(tree.tree, &write.key)).copied();
+                if let Some(value) = then.unwrap_or(Some(&write.value)) {
+                    writes.insert((tree.tree, write.key.clone()), value.clone());
+                }
+            }
+        }
+        intervals.push(Interval { number: 0, writes });
+        intervals.reverse();
+        intervals.retain(|interval| !interval.writes.is_empty());
+        Some(intervals)
+    }
+
+    /// Replaces what is in memory by runs of it, with the numbers of their intervals, which ascend.
+    pub(crate) fn take_runs(&mut self, runs: Vec<(usize, OwnRun)>) {
+        self.version += 1;
+        for (at, mark) in self.marks.iter_mut().enumerate() {
+            // An interval that wrote something since the last spill is at least as new as all runs.
+            let older = runs.iter().filter(|(number, _)| *number <= at).count();
+            if older > 0 {
+                mark.runs = self.runs.len() + older;
+            }
+            (mark.undo, mark.len) = (0, 0);
+        }
+        self.runs.extend(runs.into_iter().map(|(_, run)| run));
+        self.trees.clear();
+        self.undo.clear();
+        (self.bytes, self.len, self.undo_bytes) = (0, 0, 0);
+    }
+
+    /// The runs of the interval that is being written.
+    pub(crate) fn newest_interval(&self) -> &[OwnRun] {
+        let older = self.marks.last().map_or(0, |mark| mark.runs);
+        self.runs.get(older..).unwrap_or_default()
+    }
+
+    /// Replaces the runs of the interval that is being written by one of them all.
+    pub(crate) fn replace_newest_interval(&mut self, merged: OwnRun) {
+        self.version += 1;
+        self.runs.truncate(self.marks.last().map_or(0, |mark| mark.runs));
+        self.runs.push(merged);
+    }
+
+    /// Gives the newest run away.
+    pub(crate) fn pop_run(&mut self) -> Option<OwnRun> {
+        self.version += 1;
+        self.runs.pop()
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -245,6 +245,11 @@ impl Log {
 
     fn inner(&self) -> &Inner {
         &self.0.0
+    }
+
+    /// The database it belongs to, beside which its files are; `None` if it is in memory.
+    pub fn db_path(&self) -> Option<PathBuf> {
+        self.inner().names.as_ref().map(Names::db_path)
     }
 
     /// Makes the first segment of an idle log, with a control record in it. After this the log

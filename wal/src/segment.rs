@@ -39,6 +39,10 @@ impl Names {
         Self { dir, prefix: format!("{name}-log-") }
     }
 
+    pub(crate) fn db_path(&self) -> PathBuf {
+        self.dir.join(self.prefix.strip_suffix("-log-").unwrap_or(&self.prefix))
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }

@@ -14,8 +14,11 @@ use heddle_btree::pager::{Pager, PagerOptions};
 use heddle_btree::tree::TreeKind;
 use heddle_io::Env;
 use heddle_mvcc::{Store, StoreOptions};
-use heddle_txn::{Base, Manager, ManagerOptions, Parts, Roots, Transaction, TreeRef, TxOptions};
-use heddle_wal::{Log, LogOptions};
+use heddle_txn::{
+    Base, Manager, ManagerOptions, Parts, Result, Roots, Transaction, TreeRef, TxOptions,
+};
+use heddle_wal::run::RunFile;
+use heddle_wal::{Log, LogOptions, Recovered};
 
 struct Unpark(std::thread::Thread);
 
@@ -98,6 +101,39 @@ pub fn manager_over(path: &Path, trees: &[(TreeId, PageNo)]) -> Manager {
         roots: Arc::new(trees.iter().copied().collect()),
     };
     over(env, base, ManagerOptions::default())
+}
+
+/// The database whose files [`logged`] makes.
+pub const DB: &str = "/d/x.db";
+
+/// A manager whose log is in files, over a base without trees. What the log has from before is replayed.
+pub async fn logged(env: &Env) -> Result<Manager> {
+    let path = Path::new(DB);
+    let (pager, _) = Pager::open(env, path, PagerOptions::default()).await?;
+    let small = LogOptions {
+        first_segment_bytes: 64 << 10,
+        segment_bytes: 64 << 10,
+        ..LogOptions::default()
+    };
+    let mut opened = Log::open(env, path, small).await?;
+    let base =
+        Base { ts: Timestamp::ZERO, snapshot: pager.snapshot(), roots: Arc::new(Roots::default()) };
+    let (store, options) = (Store::new(StoreOptions::default()), ManagerOptions::default());
+    let log = opened.log.clone();
+    let m = Manager::new(Parts { env: env.clone(), store, log, base, options });
+    let fresh = opened.recovery.is_empty();
+    while let Some(record) = opened.recovery.next().await? {
+        let Recovered::Commit { ticket, bytes } = record else { continue };
+        if let Some(name) = m.replay(ticket, &bytes, TreeId(u32::MAX))?.run {
+            let run = RunFile::open(env, path, name).await?;
+            m.replay_run(ticket, &run, TreeId(u32::MAX))?;
+        }
+    }
+    opened.recovery.finish().await?;
+    if fresh {
+        opened.log.activate(1, vec![1]).await?;
+    }
+    Ok(m)
 }
 
 fn over(env: Env, base: Base, options: ManagerOptions) -> Manager {

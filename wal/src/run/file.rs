@@ -19,7 +19,7 @@ use heddle_io::{Env, File, IoBuf, OpenOptions};
 
 use super::cache::{Cache, RunPin};
 use super::format::{self, Block, Expected, FOOTER, Footer, HEADER, VERSION};
-use super::index::{BlockNo, Index};
+use super::index::{BlockNo, Index, RunBounds};
 use super::{RunDirection, RunName};
 use crate::segment::Names;
 use crate::{Error, Result};
@@ -200,6 +200,11 @@ impl RunFile {
     /// Whether it may change a key of the range: by the fences.
     pub fn may_intersect(&self, tree: TreeId, lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> bool {
         self.index.may_intersect(tree, lower, upper)
+    }
+
+    /// Between which bounds its changes of a tree lie; `None`: it has none.
+    pub fn bounds(&self, tree: TreeId) -> Option<RunBounds<'_>> {
+        self.index.bounds(tree)
     }
 
     /// The change of a key.

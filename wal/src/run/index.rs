@@ -19,7 +19,7 @@ use super::format::{BLOCK_HEADER, ENTRY_HEADER, HEADER, u32_at, u64_at};
 
 /// A block of a run, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BlockNo(pub(super) u32);
+pub struct BlockNo(pub u32);
 
 /// Longest fence at the ends of a tree. Those between two blocks are as long as is needed.
 const LONGEST_FENCE: usize = 1024;
@@ -108,6 +108,9 @@ fn end_of(last: &[u8]) -> Vec<u8> {
     }
     end
 }
+
+/// Between which keys the changes of a tree lie.
+pub type RunBounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
 
 /// A block, by the index.
 #[derive(Debug, Clone, Copy)]
@@ -293,6 +296,15 @@ impl Index {
         let start = (block.fence + block.fence_len) as usize;
         let bits = self.bytes.get(start..start + block.filter_len as usize).unwrap_or_default();
         filter::may_contain(bits, filter::digest(key)).then_some(number)
+    }
+
+    /// The fences of a tree.
+    pub(super) fn bounds(&self, tree: TreeId) -> Option<RunBounds<'_>> {
+        let tree = self.tree(tree)?;
+        let first = self.block(tree.first).map_or(&[][..], |block| self.fence(block));
+        let end = self.tree_end(tree);
+        let upper = if end.is_empty() { Bound::Unbounded } else { Bound::Excluded(end) };
+        Some((Bound::Included(first), upper))
     }
 
     /// Whether a range reaches into the fences of a tree.

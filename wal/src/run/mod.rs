@@ -39,7 +39,7 @@ use heddle_io::Env;
 pub use cache::RunPin;
 pub use cursor::RunCursor;
 pub use file::{RunEntry, RunFile, RunPlace, RunProbe, RunSeek, RunStep};
-pub use index::BlockNo;
+pub use index::{BlockNo, RunBounds};
 pub use merge::merge_runs;
 pub use writer::RunWriter;
 
