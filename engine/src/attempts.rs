@@ -6,10 +6,12 @@
 
 use std::marker::PhantomData;
 
+use heddle_base::sync::Arc;
 use heddle_base::sync::atomic::Ordering;
 use heddle_io::BoxFuture;
 use heddle_txn::Retry;
 
+use crate::core::Core;
 use crate::database::wait_for_memory;
 use crate::transaction::{Attempt, Failed, Transaction};
 use crate::{Database, Error, Result, TxOptions};
@@ -64,34 +66,83 @@ impl Database {
         F: for<'a> FnMut(&'a mut Attempt<'env>) -> BoxFuture<'a, Result<T>> + Send,
         T: Send,
     {
-        let core = self.core()?;
-        let mut options = self.inner_options(core, options)?;
-        let mut retry = Retry::new(&core.manager, options);
-        let mut schema_conflicts = 0;
+        let mut attempts = self.attempts(options)?;
         loop {
-            wait_for_memory(core).await?;
-            let inner = retry.begin().await?;
-            let inner = Transaction::begun(core, inner, options.mode).await?;
-            let mut attempt = Attempt { inner, env: PhantomData };
-            let value = run(&mut attempt).await?;
-            match attempt.inner.try_commit().await {
-                Ok(_) => return Ok(value),
-                Err(Failed::Below(heddle_txn::Error::Conflict(conflict))) => {
-                    core.count_error(&heddle_txn::Error::Conflict(conflict.clone()).into());
-                    retry.failed(*conflict);
-                }
-                Err(Failed::Here(error)) if error.is_conflict() => {
-                    core.count_error(&error);
-                    schema_conflicts += 1;
-                    if schema_conflicts == PATIENCE {
-                        options.mode = heddle_txn::Mode::Immediate;
-                        retry = Retry::new(&core.manager, options);
-                    }
-                }
-                Err(Failed::Below(error)) => return Err(Error::from(error).at(core.path())),
-                Err(Failed::Here(error)) => return Err(error.at(core.path())),
+            let mut attempt = Attempt { inner: attempts.begin().await?, env: PhantomData };
+            let outcome = run(&mut attempt).await;
+            if let Some(value) = attempts.end(attempt.inner, outcome).await? {
+                return Ok(value);
             }
-            core.counters.retries.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    pub(crate) fn attempts(&self, options: TxOptions) -> Result<Attempts<'_>> {
+        let core = self.core()?;
+        let options = self.inner_options(core, options)?;
+        let retry = Retry::new(&core.manager, options);
+        Ok(Attempts { core, options, retry, schema_conflicts: 0 })
+    }
+}
+
+/// The attempts of one transaction.
+pub(crate) struct Attempts<'db> {
+    core: &'db Arc<Core>,
+    options: heddle_txn::TxOptions,
+    retry: Retry,
+    schema_conflicts: u32,
+}
+
+impl Attempts<'_> {
+    /// Begins the next one, when it is its turn (Q1).
+    ///
+    /// # Errors
+    /// As [`Database::begin_with`].
+    ///
+    /// # Cancel safety
+    /// Dropped while it waits, it leaves the line.
+    pub(crate) async fn begin(&mut self) -> Result<Transaction> {
+        wait_for_memory(self.core).await?;
+        let inner = self.retry.begin().await?;
+        Transaction::begun(self.core, inner, self.options.mode).await
+    }
+
+    /// Commits it, if it came to its end: what came of it, or `None` if it is to be run again.
+    ///
+    /// # Errors
+    /// What it failed with, but for conflicts.
+    ///
+    /// # Cancel safety
+    /// As [`Transaction::commit`].
+    pub(crate) async fn end<T>(
+        &mut self,
+        tx: Transaction,
+        outcome: Result<T>,
+    ) -> Result<Option<T>> {
+        let core = self.core;
+        let failed = match outcome {
+            Ok(value) => match tx.try_commit().await {
+                Ok(_) => return Ok(Some(value)),
+                Err(failed) => failed,
+            },
+            Err(error) => Failed::Here(error),
+        };
+        match failed {
+            Failed::Below(heddle_txn::Error::Conflict(conflict)) => {
+                core.count_error(&heddle_txn::Error::Conflict(conflict.clone()).into());
+                self.retry.failed(*conflict);
+            }
+            Failed::Here(error) if error.is_conflict() => {
+                core.count_error(&error);
+                self.schema_conflicts += 1;
+                if self.schema_conflicts == PATIENCE {
+                    self.options.mode = heddle_txn::Mode::Immediate;
+                    self.retry = Retry::new(&core.manager, self.options);
+                }
+            }
+            Failed::Below(error) => return Err(Error::from(error).at(core.path())),
+            Failed::Here(error) => return Err(error.at(core.path())),
+        }
+        core.counters.retries.fetch_add(1, Ordering::Relaxed);
+        Ok(None)
     }
 }

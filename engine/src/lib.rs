@@ -9,15 +9,10 @@
 //! tx.create_table("CREATE TABLE account (id INTEGER PRIMARY KEY, owner TEXT, balance INT)").await?;
 //! tx.commit().await?;
 //!
-//! let id: RowId = db
-//!     .transaction(|tx| Box::pin(async move { tx.table("account")?.insert((None::<i64>, "Ada", 100)).await }))
-//!     .await?;
-//!
-//! let mut tx = db.snapshot().await?;
-//! let mut accounts = tx.table("account")?;
-//! let row = accounts.get(id).await?.expect("it was committed");
+//! let id: RowId = db.insert("account", (None::<i64>, "Ada", 100)).await?;
+//! let row = db.get("account", id).await?.expect("it was committed");
 //! assert_eq!(row.get::<i64>("balance")?, 100);
-//! # drop(row); drop(tx);
+//! # drop(row);
 //! db.close().await
 //! # }) }
 //! # fn futures_block_on<F: std::future::Future>(future: F) -> F::Output {
@@ -36,6 +31,7 @@
 
 mod activation;
 mod attempts;
+mod calls;
 mod catalog;
 mod cells;
 mod checkpoint;

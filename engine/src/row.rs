@@ -3,12 +3,13 @@
 //! A [`Row`] is the record's bytes and a borrowed view of the table's definition: a column is
 //! decoded when it is asked for, and the others never.
 
-use smallvec::SmallVec;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use heddle_base::RowId;
 use heddle_btree::record::{Record, RecordError};
 use heddle_btree::text::Encoding;
+use smallvec::SmallVec;
 
 use crate::catalog::TableInfo;
 use crate::{Error, FromValue, Result, ToValue, Value, ValueRef};
@@ -114,10 +115,30 @@ impl<T: ColumnName + ?Sized> ColumnName for &T {
 
 /// A row, as the transaction that read it sees it. Columns are decoded when asked for.
 pub struct Row<'t> {
-    table: &'t TableInfo,
+    table: Definition<'t>,
     encoding: Encoding,
     rowid: Option<RowId>,
     record: RecordBytes<'t>,
+}
+
+/// The table's definition.
+enum Definition<'t> {
+    /// Its transaction's.
+    Borrowed(&'t TableInfo),
+    /// Held by a row that outlives its transaction.
+    Shared(Arc<TableInfo>),
+}
+
+impl std::ops::Deref for Definition<'_> {
+    type Target = TableInfo;
+
+    #[inline]
+    fn deref(&self) -> &TableInfo {
+        match self {
+            Definition::Borrowed(table) => table,
+            Definition::Shared(table) => table,
+        }
+    }
 }
 
 /// A record's bytes.
@@ -146,6 +167,7 @@ impl<'t> Row<'t> {
         rowid: Option<RowId>,
         record: Bytes,
     ) -> Row<'t> {
+        let table = Definition::Borrowed(table);
         Row { table, encoding, rowid, record: RecordBytes::Owned(record) }
     }
 
@@ -156,7 +178,19 @@ impl<'t> Row<'t> {
         rowid: Option<RowId>,
         record: &'t [u8],
     ) -> Row<'t> {
+        let table = Definition::Borrowed(table);
         Row { table, encoding, rowid, record: RecordBytes::Lent(record) }
+    }
+
+    /// The same row, which borrows nothing. `table` is the one that it is of.
+    pub(crate) fn detached(self, table: Arc<TableInfo>) -> Row<'static> {
+        let record = match self.record {
+            RecordBytes::Owned(record) => record,
+            RecordBytes::Lent(record) => Bytes::copy_from_slice(record),
+        };
+        let (encoding, rowid) = (self.encoding, self.rowid);
+        let table = Definition::Shared(table);
+        Row { table, encoding, rowid, record: RecordBytes::Owned(record) }
     }
 
     /// The rowid; `None` in a WITHOUT ROWID table.

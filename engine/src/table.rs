@@ -47,7 +47,7 @@ impl<'tx> Table<'tx> {
         &self.tx.catalog.tables()[self.position]
     }
 
-    fn shared(&self) -> std::sync::Arc<TableInfo> {
+    pub(crate) fn shared(&self) -> std::sync::Arc<TableInfo> {
         std::sync::Arc::clone(&self.tx.catalog.tables()[self.position])
     }
 
