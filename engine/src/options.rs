@@ -63,6 +63,10 @@ pub struct Options {
     /// Make the file if there is none. Default: true.
     pub create: bool,
     /// Write nothing, not even to recover. Default: false.
+    ///
+    /// Such opens share a file in rollback mode with each other and with readers of stock SQLite. A file in WAL mode is held
+    /// alone, if this user may write it: stock SQLite would checkpoint into it beside any lock that a reader can take in
+    /// the file itself, and its read marks are in a `-shm` file, which only a writer may make.
     pub read_only: bool,
     /// For transactions that don't choose their own. Default: [`Durability::Full`].
     pub durability: Durability,

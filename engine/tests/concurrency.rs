@@ -271,6 +271,88 @@ fn an_index_is_made_while_others_write() {
 }
 
 #[test]
+fn writers_get_through_while_the_schema_changes_under_them_and_every_index_is_whole() {
+    const WRITERS: i64 = 6;
+    const ROWS: i64 = 60;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.db");
+    block_on(async {
+        let db = Database::open(&path, Options::default()).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        tx.create_table("CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)").await.unwrap();
+        tx.create_table("CREATE TABLE other (id INTEGER PRIMARY KEY, n INT)").await.unwrap();
+        tx.commit().await.unwrap();
+        let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let mut tasks = Vec::new();
+        for writer in 0..WRITERS {
+            let db = db.clone();
+            tasks.push(tokio::spawn(async move {
+                let mut last = None;
+                for n in 0..ROWS {
+                    let inserted = db.transaction(move |tx| {
+                        Box::pin(async move {
+                            tx.table("other")?.insert((None::<i64>, n)).await?;
+                            let mut table = tx.table("t")?;
+                            if let Some(last) = last {
+                                table.set(last, &[("n", &(-n))]).await?;
+                            }
+                            let columns = table.columns().count();
+                            let mut row = vec![heddle_engine::Value::Null; columns];
+                            row[1] = heddle_engine::Value::from(writer * 1000 + n);
+                            table.insert(row).await
+                        })
+                    });
+                    last = Some(inserted.await.unwrap());
+                }
+            }));
+        }
+        let changes = tokio::spawn({
+            let (db, done) = (db.clone(), Arc::clone(&done));
+            async move {
+                let mut round = 0;
+                while !done.load(std::sync::atomic::Ordering::SeqCst) && round < 200 {
+                    round += 1;
+                    let change = db.transaction(move |tx| {
+                        Box::pin(async move {
+                            match round % 4 {
+                                0 => tx.add_column("t", &format!("c{round} INT DEFAULT 5")).await,
+                                1 => tx.create_index("CREATE INDEX by_n ON t (n)").await,
+                                2 => tx.create_index("CREATE INDEX two ON t (n DESC, id)").await,
+                                _ => {
+                                    tx.drop_index("by_n").await?;
+                                    tx.drop_index("two").await
+                                }
+                            }
+                        })
+                    });
+                    change.await.unwrap();
+                    if round % 7 == 0 {
+                        db.checkpoint().await.unwrap();
+                    }
+                    tokio::task::yield_now().await;
+                }
+                round
+            }
+        });
+        for task in tasks {
+            task.await.unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+        assert!(changes.await.unwrap() > 4, "the schema hardly changed");
+        db.checkpoint().await.unwrap();
+        assert_eq!(db.check().await.unwrap(), [""; 0]);
+        db.close().await.unwrap();
+    });
+    stock_check(&path);
+    let rows = (WRITERS * ROWS).to_string();
+    for table in ["t", "other"] {
+        assert_eq!(stock_rows(&path, &format!("SELECT count(*) FROM {table}")), [rows.as_str()]);
+    }
+    let changed = (WRITERS * (ROWS - 1)).to_string();
+    assert_eq!(stock_rows(&path, "SELECT count(*) FROM t WHERE n < 0"), [changed.as_str()]);
+}
+
+#[test]
 fn an_immediate_transaction_never_conflicts() {
     block_on(async {
         let db =

@@ -1,0 +1,218 @@
+//! A disk that fails, is slow, or loses power while a file is made: who notices, who waits, and that calling again helps.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test that fails panics, and a test may start threads"
+)]
+
+use std::future::Future;
+use std::path::Path;
+use std::pin::pin;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use heddle_engine::{Database, Direction, Env, Error, ErrorKind, Options, Result, RowId};
+use heddle_io::{Fault, Simulation};
+
+mod common;
+use common::{stock_check, stock_rows};
+
+const PATH: &str = "/db/x.db";
+
+fn options(env: Env) -> Options {
+    Options {
+        env: Some(env),
+        auto_checkpoint: false,
+        page_size: 512,
+        checkpoint_log_bytes: 128 << 10,
+        ..Options::default()
+    }
+}
+
+async fn with_table(env: Env) -> Result<Database> {
+    let db = Database::open(PATH, options(env)).await?;
+    let mut tx = db.begin().await?;
+    tx.create_table("CREATE TABLE t (id INTEGER PRIMARY KEY, body TEXT)").await?;
+    tx.commit().await?;
+    Ok(db)
+}
+
+async fn count(db: &Database) -> usize {
+    let mut tx = db.snapshot().await.unwrap();
+    let mut table = tx.table("t").unwrap();
+    let mut scan = table.scan(.., Direction::Ascending).unwrap();
+    let mut rows = 0;
+    while scan.next().await.unwrap().is_some() {
+        rows += 1;
+    }
+    rows
+}
+
+/// The file as the disk has it, in a directory of the system.
+fn exported(sim: &Simulation) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    sim.disk().export("/db", dir.path()).unwrap();
+    dir
+}
+
+#[test]
+fn a_checkpoint_that_failed_succeeds_when_it_is_called_again() {
+    for (suffix, error) in [("x.db-wal", 28), ("x.db-wal", 5), ("x.db", 28), ("x.db", 5)] {
+        for nth in 1.. {
+            let label = format!("operation {nth} on {suffix} fails with {error}");
+            let sim = Simulation::new(nth);
+            let fired = sim.block_on(async {
+                let db = with_table(sim.env()).await.unwrap();
+                for i in 0..20_i64 {
+                    db.insert("t", (None::<i64>, format!("{i:200}"))).await.unwrap();
+                }
+                sim.inject(Fault::on_any().path_suffix(suffix).nth(nth).os_error(error));
+                let failed = db.checkpoint().await;
+                let fired = sim.faults_fired() > 0;
+                sim.clear_faults();
+                assert_eq!(count(&db).await, 20, "{label}");
+                db.insert("t", (None::<i64>, "after")).await.unwrap();
+                let again = db.checkpoint().await;
+                match (failed, &again) {
+                    (_, Ok(_)) => {}
+                    // After a sync that failed nobody knows what is on disk: only opening the file helps.
+                    (Err(_), Err(Error::Poisoned { .. })) => {}
+                    other => panic!("{label}: {other:?}"),
+                }
+                assert_eq!(count(&db).await, 21, "{label}");
+                let closed = db.close().await;
+                assert_eq!(closed.is_ok(), again.is_ok(), "{label}: {closed:?}");
+                let db = Database::open(PATH, options(sim.env())).await.unwrap();
+                assert_eq!(count(&db).await, 21, "{label}");
+                db.close().await.unwrap();
+                fired
+            });
+            let dir = exported(&sim);
+            stock_check(&dir.path().join("x.db"));
+            if !fired {
+                assert!(nth > 3, "a checkpoint does more to {suffix} than {nth} operations");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_creation_that_was_interrupted_is_begun_anew() {
+    let mut lengths = std::collections::BTreeSet::new();
+    for at in 1.. {
+        let sim = Simulation::new(at);
+        sim.power_off_at(at);
+        let ended = sim.run(with_table(sim.env()));
+        sim.restart();
+        let found = sim.disk().read(Path::new(PATH));
+        lengths.insert(found.as_ref().map(Vec::len));
+        let blank = found.is_none_or(|file| file.iter().all(|byte| *byte == 0));
+        if ended.is_some() {
+            break;
+        }
+        sim.block_on(async {
+            let db = Database::open(PATH, options(sim.env())).await.unwrap();
+            let mut tx = db.begin().await.unwrap();
+            assert!(!blank || tx.table_names().is_empty());
+            let sql = "CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, body TEXT)";
+            tx.create_table(sql).await.unwrap();
+            tx.commit().await.unwrap();
+            db.insert("t", (None::<i64>, "x")).await.unwrap();
+            db.close().await.unwrap();
+        });
+        let dir = exported(&sim);
+        stock_check(&dir.path().join("x.db"));
+        assert_eq!(stock_rows(&dir.path().join("x.db"), "SELECT body FROM t"), ["x"]);
+    }
+    for length in [None, Some(0), Some(512)] {
+        assert!(lengths.contains(&length), "no crash left {length:?} bytes: {lengths:?}");
+    }
+}
+
+#[test]
+fn while_the_disk_stalls_committers_wait_and_readers_do_not() {
+    let sim = Simulation::new(1);
+    let env = sim.env();
+    let stall = Duration::from_secs(30);
+    sim.block_on(async {
+        let db = with_table(env.clone()).await.unwrap();
+        db.insert("t", (None::<i64>, "a")).await.unwrap();
+        assert_eq!(count(&db).await, 1);
+        sim.set_delays(stall, stall);
+        let started = env.runtime.now();
+        let passed = || env.runtime.now() - started;
+        let other = db.clone();
+        let mut insert = pin!(other.insert("t", (None::<i64>, "b")));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(insert.as_mut().poll(&mut cx).is_pending());
+        // Plain reads are at what is acknowledged.
+        assert_eq!(count(&db).await, 1);
+        // A transaction sees what is on its way, and is itself confirmed only once that is on disk.
+        let mut tx = db.begin().await.unwrap();
+        assert!(tx.table("t").unwrap().get(RowId(2)).await.unwrap().is_some());
+        assert_eq!(passed(), Duration::ZERO, "a reader waited");
+        tx.commit().await.unwrap();
+        assert!(passed() >= stall, "confirmed after {:?}", passed());
+        insert.await.unwrap();
+        assert_eq!(count(&db).await, 2);
+        sim.set_delays(Duration::ZERO, Duration::from_micros(100));
+        db.close().await.unwrap();
+    });
+}
+
+#[test]
+fn while_a_checkpoint_stalls_those_who_begin_are_told_that_memory_is_full() {
+    let sim = Simulation::new(2);
+    let env = sim.env();
+    sim.block_on(async {
+        let options = Options {
+            auto_checkpoint: true,
+            memory_bytes: 256 << 10,
+            busy_timeout: Duration::from_secs(5),
+            ..options(env.clone())
+        };
+        let db = Database::open(PATH, options).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        tx.create_table("CREATE TABLE t (id INTEGER PRIMARY KEY, body TEXT)").await.unwrap();
+        tx.commit().await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        let mut table = tx.table("t").unwrap();
+        for _ in 0..1500 {
+            table.insert((None::<i64>, "x".repeat(1000))).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        sim.set_delays(Duration::from_secs(60), Duration::from_secs(60));
+        // The checkpoint, which memory calls for, has begun.
+        let started = env.runtime.now();
+        let refused = loop {
+            match db.begin().await {
+                Ok(tx) => drop(tx),
+                Err(error) => break error,
+            }
+            assert!(env.runtime.now() - started < Duration::from_secs(600), "nobody is refused");
+            env.runtime.sleep(Duration::from_millis(10)).await;
+        };
+        assert_eq!(refused.kind(), ErrorKind::Busy, "{refused}");
+        let Error::Busy { waited, .. } = refused else { panic!("{refused}") };
+        assert!(waited >= Duration::from_secs(5), "{waited:?}");
+        // Readers hold nothing up and are not held up.
+        let before = env.runtime.now();
+        assert_eq!(count(&db).await, 1500);
+        assert_eq!(env.runtime.now(), before);
+        sim.set_delays(Duration::ZERO, Duration::from_micros(100));
+        // Once the disk goes on, so does everybody.
+        loop {
+            match db.insert("t", (None::<i64>, "after")).await {
+                Ok(_) => break,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Busy, "{error}"),
+            }
+        }
+        db.close().await.unwrap();
+    });
+    let dir = exported(&sim);
+    stock_check(&dir.path().join("x.db"));
+    assert_eq!(stock_rows(&dir.path().join("x.db"), "SELECT count(*) FROM t"), ["1501"]);
+}
