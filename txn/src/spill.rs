@@ -32,19 +32,22 @@ use crate::transaction::Transaction;
 use crate::validate::{Broken, Validation};
 use crate::write_set::{Interval, WriteSet};
 
-/// Runs of one interval; more are merged.
-const MOST_RUNS: usize = 16;
+/// So many runs of one interval and level are merged into one of the next level: what is written is written again
+/// once for each level, and the levels are few.
+const FAN_IN: usize = 16;
 
 /// A run of a transaction that has not committed (E1).
 #[derive(Debug)]
 pub(crate) struct OwnRun {
     file: Arc<RunFile>,
+    /// How often its oldest part was merged.
+    level: u32,
     kept: bool,
 }
 
 impl OwnRun {
-    fn new(file: Arc<RunFile>) -> Self {
-        Self { file, kept: false }
+    fn new(file: Arc<RunFile>, level: u32) -> Self {
+        Self { file, level, kept: false }
     }
 
     pub(crate) fn file(&self) -> &Arc<RunFile> {
@@ -96,7 +99,7 @@ impl Place {
                 writer.flush().await?;
             }
         }
-        Ok(OwnRun::new(writer.finish().await?))
+        Ok(OwnRun::new(writer.finish().await?, 0))
     }
 
     /// One run of several, the newest of which comes last.
@@ -104,7 +107,8 @@ impl Place {
         let newest_first: Vec<_> = runs.iter().rev().map(|run| Arc::clone(&run.file)).collect();
         let name = RunName::random(&self.env);
         let merged = merge_runs(&self.env, &self.db_path, name, &newest_first).await?;
-        Ok(OwnRun::new(merged))
+        let level = runs.iter().map(|run| run.level).max().unwrap_or(0) + 1;
+        Ok(OwnRun::new(merged, level))
     }
 }
 
@@ -199,12 +203,15 @@ impl Transaction {
         counters.runs.fetch_add(spilled.len() as u64, Relaxed);
         counters.bytes.fetch_add(bytes, Relaxed);
         self.writes.take_runs(spilled);
-        let newest = self.writes.newest_interval();
-        if newest.len() > MOST_RUNS {
-            let merged = place.merge(newest).await?;
-            self.writes.replace_newest_interval(merged);
+        // Levels fall from old to new, so that merging the newest of a level keeps the order of age.
+        loop {
+            let newest = of_newest_level(self.writes.newest_interval());
+            if newest.len() < FAN_IN {
+                return Ok(());
+            }
+            let (count, merged) = (newest.len(), place.merge(newest).await?);
+            self.writes.replace_newest_runs(count, merged);
         }
-        Ok(())
     }
 
     /// All writes as one run.
@@ -214,8 +221,8 @@ impl Transaction {
         self.spill().await?;
         let runs = self.writes.runs();
         if runs.len() > 1 {
-            let merged = place.merge(runs).await?;
-            self.writes.replace_newest_interval(merged);
+            let (count, merged) = (runs.len(), place.merge(runs).await?);
+            self.writes.replace_newest_runs(count, merged);
         }
         self.writes.pop_run().ok_or_else(no_files)
     }
@@ -271,6 +278,11 @@ impl Transaction {
 
 fn no_files() -> Error {
     Error::Log(heddle_wal::Error::Closed)
+}
+
+/// The last of these runs that have one level.
+fn of_newest_level(runs: &[OwnRun]) -> &[OwnRun] {
+    runs.chunk_by(|a, b| a.level == b.level).next_back().unwrap_or_default()
 }
 
 /// A run for each interval that wrote something.

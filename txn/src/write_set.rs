@@ -514,10 +514,10 @@ impl WriteSet {
         self.runs.get(older..).unwrap_or_default()
     }
 
-    /// Replaces the runs of the interval that is being written by one of them all.
-    pub(crate) fn replace_newest_interval(&mut self, merged: OwnRun) {
+    /// Replaces so many of the newest runs, all of the interval that is being written, by one of them all.
+    pub(crate) fn replace_newest_runs(&mut self, count: usize, merged: OwnRun) {
         self.version += 1;
-        self.runs.truncate(self.marks.last().map_or(0, |mark| mark.runs));
+        self.runs.truncate(self.runs.len().saturating_sub(count));
         self.runs.push(merged);
     }
 
