@@ -64,6 +64,9 @@ pub enum Error {
         /// What is wrong with them.
         reason: &'static str,
     },
+    /// Whoever gives a merge its changes could not read them.
+    #[error("the changes to be merged can't be read: {0}")]
+    Changes(std::sync::Arc<dyn std::error::Error + Send + Sync>),
     /// The file has as many pages as the format allows.
     #[error("the database has as many pages as its format allows")]
     Full,

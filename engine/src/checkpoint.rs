@@ -11,7 +11,7 @@
 //! | `frames` | the commit frame in `-wal` | either state |
 //! | `sync` | `-wal` is synced | the new state, by `-wal` |
 //! | `publish` | new snapshots read the new base | the new state |
-//! | `done` | the new state in the log, synced; segments up to the cut are recycled | the new state |
+//! | `done` | the new state in the log, synced; segments up to the cut are recycled, run files removed | the new state |
 //! | `pages` | all pages but the first in the file, synced | the new state |
 //! | `first` | page 1 in the file, synced | the new state |
 //! | `reset` | `-wal` is emptied | the new state |
@@ -19,7 +19,7 @@
 //! # Invariants
 //! - C1: the commit frame is written only after the intent that names its counter is durable.
 //! - C2: the log gives nothing up before `-wal` is synced, and then only after its tail says everything that
-//!   recovery needs.
+//!   recovery needs. Nor are run files removed before.
 //! - C3: a failure before the commit frame leaves everything as it was, for another try. After it, either the
 //!   remaining steps can be done again, or the pager refuses checkpoints until the file is opened again.
 
@@ -235,6 +235,7 @@ impl Checkpoint {
                 core.log().append_control(self.control.encode()).await?;
                 // C2.
                 core.log().recycle(self.cut.ts).await?;
+                core.manager.release_runs(self.cut.ts);
                 Next::Pages(backfill)
             }
             Next::Pages(mut backfill) => {

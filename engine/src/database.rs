@@ -73,6 +73,9 @@ impl CheckpointReport {
     }
 }
 
+/// Bytes of writes that surely fit into one record of the log.
+const MOST_IN_A_RECORD: usize = 128 << 20;
+
 /// The log of a database, by the name that its segments begin with.
 pub(crate) fn log_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -212,6 +215,10 @@ impl Database {
                 Durability::Normal => heddle_txn::Durability::Normal,
                 Durability::Full => heddle_txn::Durability::Full,
             },
+            write_budget: options
+                .transaction_bytes
+                .unwrap_or(core.limits.transaction_bytes)
+                .min(MOST_IN_A_RECORD),
             busy_timeout: Some(core.limits.busy_timeout),
             ..heddle_txn::TxOptions::default()
         })
@@ -334,6 +341,7 @@ impl Database {
     pub fn metrics(&self) -> crate::Metrics {
         let core = &self.session.core;
         let log = core.log().metrics();
+        let below = core.manager.metrics();
         crate::Metrics {
             groups: log.groups,
             syncs: log.syncs,
@@ -345,6 +353,9 @@ impl Database {
             newest_commit: core.newest_commit(),
             oldest_snapshot: core.manager.registry().oldest(),
             conflicts_by_table: core.conflicts_by_table(),
+            spilled_bytes: below.spilled_bytes,
+            spilled_runs: below.spilled_runs,
+            runs: below.runs as u64,
             ..core.counters.read()
         }
     }

@@ -464,6 +464,10 @@ impl From<heddle_btree::Error> for Error {
             Below::WriterActive => Error::Busy { what: reason, waited: Duration::ZERO },
             Below::SnapshotTooOld => Error::SnapshotTooOld { reason },
             Below::Poisoned => Error::Poisoned { reason },
+            Below::Changes(error) => match error.downcast_ref::<heddle_wal::Error>() {
+                Some(error) => error.clone().into(),
+                None => Error::Corrupt { path: PathBuf::new(), reason },
+            },
             _ => Error::Corrupt { path: PathBuf::new(), reason },
         }
     }
@@ -486,6 +490,11 @@ impl From<heddle_wal::Error> for Error {
             }
             Below::MissingSegment { path } => {
                 Error::Corrupt { path, reason: "this segment of the log is missing".to_owned() }
+            }
+            Below::MissingRun { path } => {
+                let reason =
+                    "this file, which holds the changes of a commit, is missing".to_owned();
+                Error::Corrupt { path, reason }
             }
             Below::Foreign { path, .. } => {
                 Error::ForeignLog { path: PathBuf::new(), log: path, reason }

@@ -57,6 +57,7 @@ mod sequence;
 mod steps;
 mod table;
 mod transaction;
+mod tree_changes;
 mod vacuum;
 mod value;
 

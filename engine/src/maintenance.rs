@@ -9,9 +9,12 @@
 //! - M2: a checkpoint that failed is reported and tried again; the log is kept until one succeeds.
 //! - M3: at the clean end nothing is removed that the file does not hold.
 
+use std::path::Path;
 use std::time::Duration;
 
 use heddle_base::sync::Arc;
+use heddle_io::Env;
+use heddle_wal::run::{RunName, list_runs, remove_run};
 
 use crate::Result;
 use crate::checkpoint::{Checkpoint, Purpose};
@@ -62,7 +65,9 @@ async fn look(core: &Arc<Core>) {
     let log_full = core.log().log_bytes() >= limits.checkpoint_log_bytes;
     // Half the limit, so that those who begin seldom have to wait.
     let memory_low = core.manager.store().memory() > limits.memory_bytes / 2;
-    if limits.auto_checkpoint && (log_full || memory_low) {
+    // A run slows every read of its trees, and may be larger than all else that waits.
+    let run_waits = !core.manager.runs().is_empty();
+    if limits.auto_checkpoint && (log_full || memory_low || run_waits) {
         core.press(over(core));
         if checkpoint(core, Purpose::Merge).await.is_err() {
             retry_later(core);
@@ -79,6 +84,7 @@ async fn look(core: &Arc<Core>) {
 /// A checkpoint from its beginning to its end, counted.
 async fn checkpoint(core: &Arc<Core>, purpose: Purpose) -> Result<CheckpointReport> {
     let started = core.env.runtime.now();
+    let had_runs = !core.manager.runs().is_empty();
     let outcome = match Checkpoint::begin(core, purpose).await {
         Ok(Some(checkpoint)) => checkpoint.run().await,
         Ok(None) => {
@@ -94,6 +100,9 @@ async fn checkpoint(core: &Arc<Core>, purpose: Purpose) -> Result<CheckpointRepo
             tracing::debug!(cut = report.cut.get(), changes, pages, ?took, "checkpoint");
             core.history.trim(core.manager.registry().oldest().unwrap_or(report.cut));
             collect(core);
+            if had_runs {
+                let_go();
+            }
         }
         Err(error) => {
             core.counters.checkpoint_failed(error);
@@ -114,6 +123,15 @@ fn collect(core: &Core) {
         if stats.visited < COLLECT || finished > core.manager.store().trees().len() {
             return;
         }
+    }
+}
+
+/// Hands on what was unlinked to be freed, as far as no reader is in the way: run files are worth more than memory, and an idle
+/// database would keep them.
+fn let_go() {
+    // Garbage is freed two epochs after it was made, and a flush moves on by one.
+    for _ in 0..4 {
+        heddle_mvcc::pin().flush();
     }
 }
 
@@ -143,6 +161,20 @@ async fn close(core: &Arc<Core>) -> Result<()> {
     outcome
 }
 
+/// Removes run files beside a database, whatever state they are in.
+pub(crate) async fn remove_runs(
+    env: &Env,
+    path: &Path,
+    unwanted: impl Fn(RunName) -> bool + Send,
+) -> Result<()> {
+    for name in list_runs(env, path).await? {
+        if unwanted(name) {
+            remove_run(env, path, name).await?;
+        }
+    }
+    Ok(())
+}
+
 async fn end(core: &Arc<Core>) -> Result<()> {
     if core.limits.read_only {
         return Ok(core.log().close(false).await?);
@@ -152,6 +184,7 @@ async fn end(core: &Arc<Core>) -> Result<()> {
         core.pager.set_write_version(core.write_version).await?;
     }
     core.log().close(true).await?;
+    remove_runs(&core.env, core.path(), |_| true).await?;
     core.pager.close().await?;
     Ok(())
 }

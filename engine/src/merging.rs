@@ -1,19 +1,18 @@
 //! The trees of a checkpoint: dropped, made, and changed, in the private pages of the next state.
 //!
-//! Called by [`crate::checkpoint`]; takes versions from the store, and writes by [`heddle_btree::merge`].
+//! Called by [`crate::checkpoint`]; takes what was committed from [`crate::tree_changes`], and writes by [`heddle_btree::merge`].
 //!
 //! # Invariants
 //! - J1: the schema table is merged last, when every root is known: then its rows name pages (R1 of
 //!   [`crate::catalog::schema_row`]).
 //! - J2: a tree exists in the new state if and only if the catalog at the cut has it.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use heddle_base::sync::Arc;
 use heddle_base::{PageNo, RowId, Timestamp, TreeId};
-use heddle_btree::changes::{Change, Changes, Sorted};
+use heddle_btree::changes::{Changes, Sorted};
 use heddle_btree::compact::{compact, incremental_vacuum};
 use heddle_btree::key;
 use heddle_btree::merge::apply;
@@ -21,17 +20,14 @@ use heddle_btree::page_writer::PageWriter;
 use heddle_btree::pages::PagesMut;
 use heddle_btree::roots::{MovedRoot, create_tree, drop_tree};
 use heddle_btree::tree::{Tree, TreeKind};
-use heddle_mvcc::{Drained, Overlay};
 use heddle_txn::{Base, Roots};
 
 use crate::catalog::Catalog;
 use crate::catalog::schema_row::{Place, SchemaRow};
 use crate::checkpoint::SCHEMA;
 use crate::core::{Core, SCHEMA_ROOT};
+use crate::tree_changes::TreeChanges;
 use crate::{Error, Result, cells};
-
-/// Versions that are taken from the store at once.
-const BATCH: usize = 1024;
 
 /// What became of the trees.
 pub(crate) struct Merged {
@@ -146,9 +142,8 @@ impl Merging<'_> {
     async fn change_trees(&mut self, writer: &mut PageWriter) -> Result<()> {
         for (tree, kind) in self.catalog.trees() {
             let Some(root) = self.roots.get(&tree).copied() else { continue };
-            let mut changes = self.changes_of(tree);
-            changes.source.refill();
-            if changes.source.batch.is_empty() {
+            let changes = self.changes_of(tree);
+            if changes.is_empty() {
                 continue;
             }
             let tree = Tree::new(root, std::sync::Arc::clone(kind));
@@ -159,18 +154,15 @@ impl Merging<'_> {
     }
 
     /// What was committed to a tree after the base, up to the cut.
-    pub(crate) fn changes_of(&self, tree: TreeId) -> Counted<'_> {
-        let overlay = self.core.manager.store().tree(tree);
-        let source = Drain::new(overlay, self.base.ts, self.cut);
-        Counted { source, counters: &self.core.counters }
+    pub(crate) fn changes_of(&self, tree: TreeId) -> TreeChanges<'_> {
+        TreeChanges::new(self.core, tree, self.base.ts, self.cut)
     }
 
     /// J1. Whether anything of the schema changed, beside the pages of roots.
     async fn change_schema(&mut self, writer: &mut PageWriter) -> Result<bool> {
-        let overlay = self.core.manager.store().tree(SCHEMA);
-        let mut source = Drain::new(overlay, self.base.ts, self.cut);
+        let mut source = self.changes_of(SCHEMA);
         let mut changes: BTreeMap<Bytes, Option<Bytes>> = BTreeMap::new();
-        while let Some((key, value)) = source.take() {
+        while let Some((key, value)) = source.next().await? {
             let value = match value {
                 Some(record) => Some(self.placed(&record)?),
                 None => None,
@@ -244,66 +236,6 @@ impl Merging<'_> {
     fn encode(&self, row: &SchemaRow) -> Result<Bytes> {
         let record = row.encode(self.catalog.encoding());
         record.map(Bytes::from).map_err(|error| cells::corrupt("sqlite_schema", error))
-    }
-}
-
-/// A tree's newest versions up to the cut.
-struct Drain {
-    overlay: Arc<Overlay>,
-    base_ts: Timestamp,
-    cut: Timestamp,
-    last: Option<Bytes>,
-    batch: VecDeque<Drained>,
-    buffer: Vec<Drained>,
-    more: bool,
-}
-
-impl Drain {
-    fn new(overlay: Arc<Overlay>, base_ts: Timestamp, cut: Timestamp) -> Drain {
-        let (batch, buffer) = (VecDeque::new(), Vec::new());
-        Drain { overlay, base_ts, cut, last: None, batch, buffer, more: true }
-    }
-
-    fn refill(&mut self) {
-        while self.batch.is_empty() && self.more {
-            self.more = self.overlay.drain(
-                self.last.as_deref(),
-                self.base_ts,
-                self.cut,
-                BATCH,
-                &mut self.buffer,
-            );
-            if let Some(last) = self.buffer.last() {
-                self.last = Some(last.key.clone());
-            }
-            self.batch.extend(self.buffer.drain(..));
-        }
-    }
-
-    fn take(&mut self) -> Option<Change> {
-        if self.batch.is_empty() {
-            self.refill();
-        }
-        self.batch.pop_front().map(|drained| (drained.key, drained.value))
-    }
-}
-
-/// The same, counted for whoever looks at the metrics.
-pub(crate) struct Counted<'a> {
-    source: Drain,
-    counters: &'a crate::metrics::Counters,
-}
-
-impl Changes for Counted<'_> {
-    async fn next(&mut self) -> heddle_btree::Result<Option<Change>> {
-        if self.source.batch.is_empty() {
-            self.source.refill();
-            let taken = self.source.batch.len() as u64;
-            self.counters
-                .checkpoint_changes
-                .fetch_add(taken, heddle_base::sync::atomic::Ordering::Relaxed);
-        }
-        Ok(self.source.take())
     }
 }
 

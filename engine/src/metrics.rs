@@ -30,6 +30,12 @@ pub struct Metrics {
     pub log_bytes: u64,
     /// Row versions in memory, in bytes.
     pub version_bytes: u64,
+    /// Bytes that transactions over [`crate::Options::transaction_bytes`] moved to files, committed or not.
+    pub spilled_bytes: u64,
+    /// The files they made for that.
+    pub spilled_runs: u64,
+    /// Committed changes that lie in such a file and not in the database file yet: how many files.
+    pub runs: u64,
     /// Page images in memory, in bytes.
     pub cached_bytes: u64,
     /// Checkpoints finished.

@@ -21,6 +21,7 @@ use heddle_io::{Env, OpenOptions};
 use heddle_mvcc::{Store, StoreOptions};
 use heddle_txn::redo::{self, Control, Record};
 use heddle_txn::{Base, Manager, ManagerOptions, Parts, Roots};
+use heddle_wal::run::{RunFile, RunName};
 use heddle_wal::{Log, LogOptions, Recovered};
 
 use crate::catalog::format::Format;
@@ -29,8 +30,9 @@ use crate::catalog::schema_row::SchemaRow;
 use crate::catalog::{Catalog, TableInfo};
 use crate::core::{Core, Limits, Opened, SCHEMA_ROOT, schema_table};
 use crate::directory::{self, Found, Key, Registration};
+use crate::maintenance::{self, remove_runs};
 use crate::recovery::{Commits, Decision, FileFound, Lineage, Observed, Refusal, decide};
-use crate::{AutoVacuum, Error, Options, Result, maintenance};
+use crate::{AutoVacuum, Error, Options, Result};
 
 /// Opens a database of its own, or finds the one that is open.
 pub(crate) async fn open(path: &Path, options: &Options) -> Result<Arc<Core>> {
@@ -225,6 +227,7 @@ impl Opening<'_> {
         let counter = found.header.change_counter;
         let mut lineage = Lineage::default();
         let (mut newest, mut any, mut next_tree) = (Timestamp::ZERO, false, TreeId(0));
+        let mut runs: Vec<(Timestamp, RunName)> = Vec::new();
         while let Some(recovered) = recovery.next().await? {
             any = true;
             match recovered {
@@ -241,7 +244,8 @@ impl Opening<'_> {
                     // A later note may still raise the cut: then what was linked is of no use, and does no harm.
                     if ticket > cut {
                         next_tree = next_tree.max(past_trees(&bytes)?);
-                        manager.replay(ticket, &bytes, TreeId(u32::MAX))?;
+                        let replayed = manager.replay(ticket, &bytes, TreeId(u32::MAX))?;
+                        runs.extend(replayed.run.map(|name| (ticket, name)));
                     }
                 }
             }
@@ -278,6 +282,7 @@ impl Opening<'_> {
             }
             Decision::Open => {
                 recovery.finish().await?;
+                remove_runs(&self.env, &self.path, |_| true).await?;
                 Ok(Replayed { control: None, newest_commit: Timestamp::ZERO, manager })
             }
             Decision::Discard => {
@@ -290,11 +295,42 @@ impl Opening<'_> {
                 Ok(Replayed { control: None, newest_commit: Timestamp::ZERO, manager })
             }
             Decision::Replay => {
+                // Of those up to the cut the files may be gone.
+                runs.retain(|(ticket, _)| *ticket > cut);
+                for (ticket, name) in &runs {
+                    let past = self.replay_run(&manager, *ticket, *name).await?;
+                    next_tree = next_tree.max(past);
+                }
                 recovery.finish().await?;
+                let named = |name| runs.iter().any(|(_, named)| *named == name);
+                remove_runs(&self.env, &self.path, |name| !named(name)).await?;
                 let control = control.map(|control| Control { next_tree, ..control });
                 Ok(Replayed { control, newest_commit: newest, manager })
             }
         }
+    }
+
+    /// Links a run that a commit names; says the number after all trees that it changes.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], naming file and commit, if it is missing or damaged.
+    async fn replay_run(
+        &self,
+        manager: &Manager,
+        ticket: Timestamp,
+        name: RunName,
+    ) -> Result<TreeId> {
+        let opened = RunFile::open(&self.env, &self.path, name).await;
+        let run = opened.map_err(|error| match Error::from(error) {
+            Error::Corrupt { path, reason } => {
+                let reason = format!("it holds the changes of commit {ticket}: {reason}");
+                Error::Corrupt { path, reason }
+            }
+            other => other,
+        })?;
+        let past = run.trees().last().map_or(0, |last| last.get().saturating_add(1));
+        manager.replay_run(ticket, &run, TreeId(u32::MAX))?;
+        Ok(TreeId(past))
     }
 
     fn refuse(&self, refusal: Refusal) -> Error {

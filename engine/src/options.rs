@@ -81,6 +81,10 @@ pub struct Options {
     /// Bytes of row versions not yet checkpointed (or needed by a snapshot) that are kept in memory
     /// before new transactions wait for the checkpointer. Default: 256 MiB.
     pub memory_bytes: usize,
+    /// Bytes that the writes of one transaction may take in memory; beyond that they move to a file beside the log, and
+    /// its commit waits until it is alone. At most 128 MiB, whatever this says. A database in memory has no such files: there
+    /// the writes stay in memory, and a commit of more than 256 MiB is [`crate::Error::TooBig`]. Default: 64 MiB.
+    pub transaction_bytes: usize,
     /// A checkpoint starts when the log holds this many bytes. Default: 64 MiB.
     pub checkpoint_log_bytes: u64,
     /// Whether checkpoints start by themselves. Default: true.
@@ -106,6 +110,7 @@ impl Default for Options {
             encoding: Encoding::Utf8,
             cache_bytes: 64 << 20,
             memory_bytes: 256 << 20,
+            transaction_bytes: 64 << 20,
             checkpoint_log_bytes: 64 << 20,
             auto_checkpoint: true,
             busy_timeout: Duration::from_secs(5),
@@ -130,4 +135,6 @@ pub struct TxOptions {
     pub mode: Mode,
     /// `None`: as the database says.
     pub durability: Option<Durability>,
+    /// As [`Options::transaction_bytes`]. `None`: as the database says.
+    pub transaction_bytes: Option<usize>,
 }

@@ -118,6 +118,7 @@ impl Transaction {
         let forward = heddle_txn::Direction::Forward;
         let mut cursor = self.inner.range(&table.tree, Unbounded, Unbounded, forward);
         while let Some((key, record)) = cursor.next(&mut self.inner).await? {
+            self.make_room().await?;
             self.add_entry(table, index, &key, &record).await?;
         }
         // An immediate transaction has the gate already, and nobody wrote since its snapshot.
@@ -137,6 +138,7 @@ impl Transaction {
             }
         }
         for (key, record) in added {
+            self.make_room().await?;
             self.add_entry(table, index, &key, &record).await?;
         }
         Ok(())
@@ -439,6 +441,7 @@ async fn commit_here(mut tx: Transaction) -> std::result::Result<Committed, Fail
             how: "schema",
         })));
     }
+    let spilled = inner.spilled_bytes() > 0;
     let published = inner.publish().await?;
     let ticket = published.ticket();
     changing.end(ticket.map(|ticket| (ticket, catalog)));
@@ -449,6 +452,9 @@ async fn commit_here(mut tx: Transaction) -> std::result::Result<Committed, Fail
     }
     published.durable().await?;
     core.after_commit();
+    if spilled {
+        core.pulse.poke();
+    }
     Ok(Committed { ticket })
 }
 

@@ -325,6 +325,7 @@ impl<'tx> Table<'tx> {
 
     async fn add(&mut self, rowid: Option<RowId>, values: &[ValueRef<'_>]) -> Result<RowId> {
         self.check_writable()?;
+        self.tx.make_room().await?;
         let info = self.shared();
         let mut cells = cells::given(&info, values, self.encoding())?;
         let name = self.name_row(&info, &mut cells, rowid).await?;
@@ -389,6 +390,7 @@ impl<'tx> Table<'tx> {
 
     async fn replace(&mut self, old_name: RowName, values: &[ValueRef<'_>]) -> Result<bool> {
         self.check_writable()?;
+        self.tx.make_room().await?;
         let info = self.shared();
         let encoding = self.encoding();
         let Some(old_record) = self.tx.inner.get(&info.tree, &old_name.tree_key()).await? else {
@@ -436,6 +438,7 @@ impl<'tx> Table<'tx> {
 
     async fn remove(&mut self, name: RowName) -> Result<bool> {
         self.check_writable()?;
+        self.tx.make_room().await?;
         let info = self.shared();
         let Some(record) = self.tx.inner.get(&info.tree, &name.tree_key()).await? else {
             return Ok(false);

@@ -265,7 +265,7 @@ impl Transaction {
     }
 
     /// As [`Transaction::commit`], with what a retry needs.
-    pub(crate) async fn try_commit(self) -> std::result::Result<Committed, Failed> {
+    pub(crate) async fn try_commit(mut self) -> std::result::Result<Committed, Failed> {
         if !self.inner.has_writes() {
             let Transaction { mut core, inner, .. } = self;
             inner.commit().await?;
@@ -274,10 +274,13 @@ impl Transaction {
         }
         let committing = Core::enter_commit(&self.core)?;
         Core::ready(&self.core).await?;
+        // One statement may write more than a record of the log holds.
+        self.make_room().await?;
         if self.schema_changed {
             return crate::schema::commit(self, committing).await;
         }
         let Transaction { mut core, inner, reservations, .. } = self;
+        let spilled = inner.spilled_bytes() > 0;
         let published = inner.publish().await?;
         core.committed();
         let ticket = published.ticket();
@@ -287,6 +290,9 @@ impl Transaction {
         }
         published.durable().await?;
         core.after_commit();
+        if spilled {
+            core.pulse.poke();
+        }
         drop(committing);
         Ok(Committed { ticket })
     }
@@ -299,6 +305,22 @@ impl Transaction {
     pub(crate) fn check_writable(&self) -> Result<()> {
         if self.read_only {
             return Err(self.core.read_only_error());
+        }
+        Ok(())
+    }
+
+    /// Before a statement's first write: moves what was written so far to a file, if it takes more memory than it may.
+    ///
+    /// # Errors
+    /// [`Error::DiskFull`], [`Error::Io`]: what was written stays in memory, and the transaction can go on or end.
+    ///
+    /// # Cancel safety
+    /// Dropped midway, nothing was moved.
+    pub(crate) async fn make_room(&mut self) -> Result<()> {
+        if self.inner.needs_room() {
+            // After a close nobody would remove the file.
+            self.core.check_open()?;
+            self.inner.make_room().await?;
         }
         Ok(())
     }
