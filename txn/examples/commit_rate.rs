@@ -1,6 +1,7 @@
 //! What a commit costs in CPU, with the log in memory: `cargo run --release -p heddle-txn --example commit_rate`.
 //!
-//! Tasks on a few threads insert, update, read, scan and load through transactions; for each
+//! Tasks on a few threads insert, update, read, scan and load through transactions (with `spill`: only load
+//! more than memory may hold); for each
 //! workload it prints operations per second, and CPU time of the whole process per operation.
 #![allow(
     clippy::unwrap_used,
@@ -236,15 +237,72 @@ fn load(env: &Env, empty: &heddle_btree::pager::Snapshot) {
     }
 }
 
+/// A load that spills, and reads of what it left.
+fn spill(dir: &Path) {
+    let env = Env::system();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let path = dir.join("s.db");
+    let rows = 1_000_000u64;
+    runtime.block_on(async {
+        let (pager, _) = Pager::open(&env, &path, PagerOptions::default()).await.unwrap();
+        let opened = Log::open(&env, &path, LogOptions::default()).await.unwrap();
+        opened.recovery.finish().await.unwrap();
+        opened.log.activate(1, vec![1]).await.unwrap();
+        let m = Manager::new(Parts {
+            env: env.clone(),
+            store: Store::new(StoreOptions::default()),
+            log: opened.log,
+            base: Base { ts: Timestamp::ZERO, snapshot: pager.snapshot(), roots: Arc::default() },
+            options: ManagerOptions::default(),
+        });
+        for (what, step) in [("in order", 1u64), ("at random", 0x9E37_79B9_7F4A_7C15)] {
+            let t = TreeRef { id: TreeId(step as u32), ..tree() };
+            let options = TxOptions { write_budget: 4 << 20, ..TxOptions::default() };
+            let mut tx = m.begin(options).await.unwrap();
+            let report = Report::start(&env);
+            for at in 0..rows {
+                tx.put(&t, key(at.wrapping_mul(step) >> 1), row()).unwrap();
+                if tx.needs_room() {
+                    tx.make_room().await.unwrap();
+                }
+            }
+            report.end(&format!("put 1,000,000 rows {what}, 4 MiB at most"), rows);
+            let report = Report::start(&env);
+            tx.commit().await.unwrap();
+            report.end("  and commit them", rows);
+            let mut tx = m.begin(TxOptions::default()).await.unwrap();
+            let report = Report::start(&env);
+            let mut cursor = tx.range(&t, Unbounded, Unbounded, Direction::Forward);
+            let mut found = 0;
+            while cursor.next_with(&mut tx, |_, _| ()).await.unwrap().is_some() {
+                found += 1;
+            }
+            report.end("  and scan the run", found);
+            let report = Report::start(&env);
+            for at in 0..100_000u64 {
+                let at = at * 7919 % rows;
+                tx.get(&t, &key(at.wrapping_mul(step) >> 1)).await.unwrap().unwrap();
+            }
+            report.end("  and read 100,000 rows of it", 100_000);
+        }
+    });
+}
+
 fn main() {
     let env = Env::memory();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (pager, _) = runtime
         .block_on(Pager::open(&env, Path::new("x.db"), PagerOptions::default()))
         .expect("a new database");
-    commits(&env, &pager.snapshot());
-    load(&env, &pager.snapshot());
+    if !std::env::args().any(|arg| arg == "spill") {
+        commits(&env, &pager.snapshot());
+        load(&env, &pager.snapshot());
+    }
     let dir = tempfile::tempdir().expect("a directory");
+    spill(dir.path());
+    if std::env::args().any(|arg| arg == "spill") {
+        return;
+    }
     let path = dir.path().join("r.db");
     let stock = rusqlite::Connection::open(&path).expect("stock opens");
     let rows = 1_000_000;

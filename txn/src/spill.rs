@@ -32,8 +32,8 @@ use crate::transaction::Transaction;
 use crate::validate::{Broken, Validation};
 use crate::write_set::{Interval, WriteSet};
 
-/// So many runs of one interval and level are merged into one of the next level: what is written is written again
-/// once for each level, and the levels are few.
+/// So many runs of one interval and level are merged into one of the next level: so what is written is written
+/// again once for each level, and the levels are few.
 const FAN_IN: usize = 16;
 
 /// A run of a transaction that has not committed (E1).
@@ -203,7 +203,6 @@ impl Transaction {
         counters.runs.fetch_add(spilled.len() as u64, Relaxed);
         counters.bytes.fetch_add(bytes, Relaxed);
         self.writes.take_runs(spilled);
-        // Levels fall from old to new, so that merging the newest of a level keeps the order of age.
         loop {
             let newest = of_newest_level(self.writes.newest_interval());
             if newest.len() < FAN_IN {
@@ -280,9 +279,11 @@ fn no_files() -> Error {
     Error::Log(heddle_wal::Error::Closed)
 }
 
-/// The last of these runs that have one level.
+/// The newest of these runs, as far back as none was merged more often than the last.
 fn of_newest_level(runs: &[OwnRun]) -> &[OwnRun] {
-    runs.chunk_by(|a, b| a.level == b.level).next_back().unwrap_or_default()
+    let level = runs.last().map_or(0, |run| run.level);
+    let older = runs.iter().rposition(|run| run.level > level).map_or(0, |at| at + 1);
+    runs.get(older..).unwrap_or_default()
 }
 
 /// A run for each interval that wrote something.

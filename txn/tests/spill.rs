@@ -607,6 +607,42 @@ fn a_full_disk_fails_the_spill_and_nothing_else() {
     });
 }
 
+#[test]
+fn corrupt_runs_are_named_and_never_read_as_something_else() {
+    for seed in 0..30 {
+        let simulation = Simulation::new(seed);
+        let env = simulation.env();
+        simulation.block_on(async {
+            let m = logged(&env).await.unwrap();
+            let mut own = spilling(&m, 1000..1100).await;
+            spilling(&m, 0..100).await.commit().await.unwrap();
+            let files = simulation.disk().files();
+            let files = files.into_iter().filter(|path| path.to_string_lossy().contains("-run-"));
+            let files: Vec<_> = files.collect();
+            for path in &files {
+                // Beyond the header, which is not read again, in the first block.
+                simulation.disk().flip_bit(path, 40 + seed, 1);
+            }
+            let named = |error: &Error| match error {
+                Error::Log(heddle_wal::Error::Corrupt { path, .. }) => {
+                    assert!(files.contains(path))
+                }
+                other => panic!("seed {seed}: {other}"),
+            };
+            let mut reader = m.begin(TxOptions::default()).await.unwrap();
+            named(&reader.get(&table(T), &key(0)).await.unwrap_err());
+            let mut cursor = reader.range(&table(T), Unbounded, Unbounded, Direction::Forward);
+            named(&cursor.next(&mut reader).await.unwrap_err());
+            named(&own.get(&table(T), &key(1000)).await.unwrap_err());
+            let mut cursor =
+                own.range(&table(T), Included(key(1000)), Unbounded, Direction::Forward);
+            named(&cursor.next(&mut own).await.unwrap_err());
+            named(&own.commit().await.unwrap_err());
+            write_one(&m, 2000, 1).await;
+        });
+    }
+}
+
 /// Commits two rows in memory, then a run over them and others, then a row again.
 async fn three_commits(env: Env, done: &std::cell::Cell<u32>) -> heddle_txn::Result<()> {
     let m = logged(&env).await?;
