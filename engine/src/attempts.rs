@@ -101,6 +101,7 @@ impl Attempts<'_> {
     /// # Cancel safety
     /// Dropped while it waits, it leaves the line.
     pub(crate) async fn begin(&mut self) -> Result<Transaction> {
+        self.core.take_turn().await;
         wait_for_memory(self.core).await?;
         let inner = self.retry.begin().await?;
         Transaction::begun(self.core, inner, self.options.mode).await

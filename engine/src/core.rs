@@ -30,6 +30,7 @@ use crate::metrics::Counters;
 use crate::pulse::Pulse;
 use crate::rowids::{Holder, RowIds};
 use crate::transaction::largest_rowid;
+use crate::turns::{self, Turns};
 use crate::{Durability, Error, Options, Result};
 
 /// The text of `sqlite_schema`, which no row of it says.
@@ -47,6 +48,7 @@ pub(crate) struct Core {
     pub(crate) limits: Limits,
     pub(crate) counters: Counters,
     pub(crate) pulse: Arc<Pulse>,
+    turns: Turns,
     pub(crate) activation: Activation,
     /// The write version that the file had, and has again after a clean close.
     pub(crate) write_version: u8,
@@ -126,6 +128,7 @@ impl Core {
             limits: opened.limits,
             counters: Counters::default(),
             pulse: Arc::new(Pulse::default()),
+            turns: Turns::new(),
             activation: Activation::default(),
             write_version: opened.write_version,
             owns_env: opened.owns_env,
@@ -240,6 +243,22 @@ impl Core {
 
     pub(crate) fn has_commits_running(&self) -> bool {
         self.committing.load(Ordering::SeqCst) > 0
+    }
+
+    /// Counts work done in this poll; whether the task should let others run ([`turns::give_way`]).
+    #[inline]
+    pub(crate) fn turn_is_over(&self, work: u32) -> bool {
+        self.turns.is_over(work, || self.has_commits_running())
+    }
+
+    /// Before a transaction begins: lets others run if this thread has done much since it last did.
+    ///
+    /// # Cancel safety
+    /// It changes nothing.
+    pub(crate) async fn take_turn(&self) {
+        if self.turn_is_over(turns::BEGIN) {
+            turns::give_way().await;
+        }
     }
 
     /// Makes the file and the log ready for a first commit (Z1).

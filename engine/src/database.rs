@@ -173,6 +173,7 @@ impl Database {
     pub async fn begin_with(&self, options: TxOptions) -> Result<Transaction> {
         let core = self.core()?;
         let inner_options = self.inner_options(core, options)?;
+        core.take_turn().await;
         wait_for_memory(core).await?;
         let inner = core.manager.begin(inner_options).await?;
         Transaction::begun(core, inner, inner_options.mode).await
@@ -187,6 +188,7 @@ impl Database {
     /// Safe.
     pub async fn snapshot(&self) -> Result<Transaction> {
         let core = self.core()?;
+        core.take_turn().await;
         let inner = core.manager.snapshot()?;
         Transaction::begun(core, inner, heddle_txn::Mode::Acknowledged).await
     }

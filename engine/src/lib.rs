@@ -58,6 +58,7 @@ mod steps;
 mod table;
 mod transaction;
 mod tree_changes;
+mod turns;
 mod vacuum;
 mod value;
 

@@ -12,6 +12,7 @@ use crate::Result;
 use crate::cells;
 use crate::row::Row;
 use crate::transaction::Transaction;
+use crate::turns;
 
 /// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -76,6 +77,9 @@ impl<'t> Scan<'t> {
     /// # Cancel safety
     /// Dropped before it ends, the row may be passed over.
     pub async fn next(&mut self) -> Result<Option<Row<'_>>> {
+        if self.tx.core.turn_is_over(turns::ROW) {
+            turns::give_way().await;
+        }
         let Transaction { catalog, inner, .. } = &mut *self.tx;
         let record = &mut self.record;
         let copied = self.cursor.next_with(inner, |key, value| {

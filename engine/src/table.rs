@@ -20,6 +20,7 @@ use crate::index::Index;
 use crate::row::{ColumnName, Row, RowValues};
 use crate::scan::{Direction, Scan, Source};
 use crate::transaction::Transaction;
+use crate::turns;
 use crate::{Constraint, Error, Result, ToValue, ValueRef};
 
 /// A table, as its transaction sees it. Get one from [`Transaction::table`]; it costs a look-up by name.
@@ -106,6 +107,9 @@ impl<'tx> Table<'tx> {
     /// Safe.
     pub async fn get(&mut self, rowid: RowId) -> Result<Option<Row<'_>>> {
         self.check_rowids()?;
+        if self.tx.core.turn_is_over(turns::POINT) {
+            turns::give_way().await;
+        }
         let key = key::encode_rowid(rowid.0);
         let Transaction { catalog, inner, .. } = &mut *self.tx;
         let info = &catalog.tables()[self.position];

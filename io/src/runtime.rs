@@ -32,6 +32,10 @@ pub trait Runtime: Send + Sync + 'static {
     /// a simulator this is [`Runtime::spawn`].
     fn spawn_dedicated(&self, name: &'static str, task: BoxFuture<'static, ()>);
 
+    /// Asks that the calling thread, a dedicated one, run as soon as it is woken, also when all
+    /// processors are busy: it works little, and many wait for it. Means nothing in a simulator.
+    fn hasten(&self) {}
+
     /// Whether a task may spin for a few microseconds in the hope of work. False in a simulator.
     fn may_spin(&self) -> bool;
 

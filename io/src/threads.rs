@@ -67,6 +67,10 @@ impl Runtime for ThreadRuntime {
         spawn_thread(name, move || block_on(task));
     }
 
+    fn hasten(&self) {
+        crate::os::hasten_this_thread();
+    }
+
     fn may_spin(&self) -> bool {
         self.processors > 1
     }

@@ -129,6 +129,7 @@ impl Flusher {
     }
 
     async fn run(mut self) {
+        self.inner.env.runtime.hasten();
         loop {
             match self.next().await {
                 Next::Group => self.group().await,

@@ -5,5 +5,7 @@
 mod handle;
 mod lock;
 pub(crate) mod names;
+mod schedule;
 
 pub(crate) use handle::Handle;
+pub(crate) use schedule::hasten_this_thread;
