@@ -433,7 +433,6 @@ impl From<heddle_txn::Error> for Error {
             Below::Log(error) => error.into(),
             Below::Base(error) => error.into(),
             Below::Record(error) => error.into(),
-            Below::Io(error) => error.into(),
             other => Error::Corrupt { path: PathBuf::new(), reason: other.to_string() },
         }
     }

@@ -98,7 +98,7 @@ pub enum Error {
     /// A savepoint that was released, or is another transaction's.
     #[error("there is no such savepoint in this transaction")]
     NoSuchSavepoint,
-    /// The log.
+    /// The log, or a run file beside it.
     #[error(transparent)]
     Log(#[from] heddle_wal::Error),
     /// The B-tree file.
@@ -107,17 +107,6 @@ pub enum Error {
     /// A commit record in the log that is none.
     #[error(transparent)]
     Record(#[from] DecodeError),
-    /// A run file.
-    #[error(transparent)]
-    Io(#[from] heddle_io::Error),
-    /// A run file that is not what was written.
-    #[error("run {name} is damaged: {reason}")]
-    CorruptRun {
-        /// Its file name.
-        name: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
 }
 
 impl Error {
