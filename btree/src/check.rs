@@ -66,7 +66,7 @@ pub enum Order {
     Table,
     /// By a key of the entries.
     Index(KeyShape),
-    /// As an index, but nobody knows by which collation: not looked at.
+    /// Nobody knows: the root page says whether it is a table's, and an index's order is not looked at.
     Unknown,
 }
 
@@ -130,6 +130,8 @@ struct Open<P> {
 /// What a walk over one tree has seen.
 struct Walk<'o> {
     order: &'o Order,
+    /// Whether it is a table's, as the order or the root page says.
+    is_table: Option<bool>,
     /// How deep the leaves are.
     depth: Option<usize>,
     /// The key of the last entry of an index.
@@ -240,7 +242,12 @@ impl<'a, P: Pages> Check<'a, P> {
 
     async fn tree(&mut self, root: PageNo, order: &Order) -> Result<()> {
         self.tree = Some(root);
-        let mut walk = Walk { order, depth: None, key: None };
+        let is_table = match order {
+            Order::Table => Some(true),
+            Order::Index(_) => Some(false),
+            Order::Unknown => None,
+        };
+        let mut walk = Walk { order, is_table, depth: None, key: None };
         let mut stack = Vec::new();
         if self.take(root, root) {
             stack.extend(self.open(root, None, None, 0, &mut walk).await?);
@@ -298,7 +305,8 @@ impl<'a, P: Pages> Check<'a, P> {
                 return Ok(None);
             }
         };
-        if header.kind().is_table() != matches!(walk.order, Order::Table) {
+        let is_table = header.kind().is_table();
+        if is_table != *walk.is_table.get_or_insert(is_table) {
             self.report(page, "a page of another kind of tree");
             return Ok(None);
         }

@@ -395,6 +395,10 @@ impl Opening<'_> {
             let Some(rowid) = heddle_btree::key::decode_rowid(&key) else { continue };
             let row = SchemaRow::decode(&record, encoding).map_err(damaged)?;
             let tree = tree_of(row.place, &pages).map_err(damaged)?;
+            if let Some(tree) = tree {
+                // A tree that is still empty is named here alone (K2).
+                next_tree = next_tree.max(TreeId(tree.get().saturating_add(1)));
+            }
             rows.push(Entry { rowid: RowId(rowid), row, tree });
         }
         // The schema table aside.

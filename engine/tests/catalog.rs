@@ -247,6 +247,54 @@ fn autoincrement_gives_no_number_again_after_the_database_was_opened_anew() {
 }
 
 #[test]
+fn a_table_whose_end_only_the_log_knows_is_no_finding() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.db");
+    let options = || Options { auto_checkpoint: false, ..Options::default() };
+    block_on(async {
+        let db = Database::open(&path, options()).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        tx.create_table("CREATE TABLE t (a TEXT UNIQUE)").await.unwrap();
+        tx.table("t").unwrap().insert(("x",)).await.unwrap();
+        tx.commit().await.unwrap();
+        db.checkpoint().await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        tx.drop_table("t").await.unwrap();
+        tx.commit().await.unwrap();
+        drop(db);
+        let db = Database::open(&path, options()).await.unwrap();
+        assert_eq!(db.check().await.unwrap(), [""; 0]);
+        db.close().await.unwrap();
+    });
+    stock_check(&path);
+}
+
+#[test]
+fn after_a_recovery_a_new_table_does_not_take_the_place_of_one_that_is_still_empty() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.db");
+    block_on(async {
+        for name in ["a", "b", "c"] {
+            let db = Database::open(&path, Options::default()).await.unwrap();
+            let mut tx = db.begin().await.unwrap();
+            tx.create_table(&format!("CREATE TABLE {name} (x TEXT UNIQUE, y INT)")).await.unwrap();
+            tx.commit().await.unwrap();
+            // Dropped and not closed: the next open recovers.
+            drop(db);
+        }
+        let db = Database::open(&path, Options::default()).await.unwrap();
+        for name in ["a", "b", "c"] {
+            db.insert(name, (name, 1)).await.unwrap();
+        }
+        db.close().await.unwrap();
+    });
+    stock_check(&path);
+    for name in ["a", "b", "c"] {
+        assert_eq!(stock_rows(&path, &format!("SELECT x FROM {name}")), [name]);
+    }
+}
+
+#[test]
 fn autoincrement_and_rowids_go_as_in_stock() {
     let (_dir, path) = made(Options::default(), async |tx| {
         tx.create_table("CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT, v)").await?;

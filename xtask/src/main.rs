@@ -55,6 +55,15 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Kills a process at work on a real disk, again and again, and checks what it leaves.
+    Kill {
+        /// How often.
+        #[arg(long, default_value_t = 100)]
+        times: u32,
+        /// Passed on to the program (`--seed`, `--folder`, `--longest`).
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// Measures HeddleDB beside its peers; `cargo xtask bench -- --help` lists the workloads.
     Bench {
         /// Passed on to the benchmark.
@@ -80,6 +89,11 @@ fn main() -> Result<()> {
             .env("RUSTFLAGS", "--cfg heddle_shuttle")
             .env("HEDDLE_SHUTTLE_ITERATIONS", &iterations.to_string())
             .run(["test", "--release"], &rest),
+        Task::Kill { times, rest } => {
+            let times = times.to_string();
+            let run = ["run", "--release", "-p", "heddle-kill-tests", "--", "--times", &times];
+            Cargo::at(&root).run(run, &rest)
+        }
         Task::Bench { rest } => {
             Cargo::at(root.join("bench")).run(["run", "--release", "--"], &rest)
         }
