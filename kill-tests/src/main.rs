@@ -13,6 +13,8 @@
 //! A failure keeps the files and says where they are. Rounds differ by a seed, which is printed; the moment of the kill is the
 //! machine's.
 
+#![allow(clippy::disallowed_methods, reason = "a program runs in real time on real threads")]
+
 mod child;
 mod facts;
 mod plan;
@@ -227,10 +229,6 @@ mod reports {
     pub(super) type Heard = (BTreeMap<i64, i64>, u64);
 
     /// Reads until the child's end.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a program that waits for another needs a thread"
-    )]
     pub(super) fn listen(output: ChildStdout) -> JoinHandle<Heard> {
         std::thread::spawn(move || {
             let (mut last, mut count) = (BTreeMap::new(), 0);
