@@ -116,6 +116,7 @@ impl Transaction {
     async fn fill_index(&mut self, table: &TableInfo, index: &IndexInfo) -> Result<()> {
         use std::ops::Bound::Unbounded;
         let forward = heddle_txn::Direction::Forward;
+        let empty = self.inner.savepoint();
         let mut cursor = self.inner.range(&table.tree, Unbounded, Unbounded, forward);
         while let Some((key, record)) = cursor.next(&mut self.inner).await? {
             self.make_room().await?;
@@ -123,10 +124,21 @@ impl Transaction {
         }
         // An immediate transaction has the gate already, and nobody wrote since its snapshot.
         let changed = self.inner.close_table(&table.tree).await?;
-        if changed.is_empty() {
-            return Ok(());
+        if changed.as_ref().is_some_and(Vec::is_empty) {
+            return Ok(self.inner.release(empty)?);
         }
         let mut newest = self.core.manager.peek()?;
+        let Some(changed) = changed else {
+            // A checkpoint came between, and which rows it took from memory nobody remembers: once more, while the table is closed.
+            self.inner.rollback_to(empty)?;
+            self.inner.release(empty)?;
+            let mut cursor = newest.range(&table.tree, Unbounded, Unbounded, forward);
+            while let Some((key, record)) = cursor.next(&mut newest).await? {
+                self.add_entry(table, index, &key, &record).await?;
+            }
+            return Ok(());
+        };
+        self.inner.release(empty)?;
         let mut added = Vec::new();
         for key in changed {
             if let Some(record) = self.inner.peek(&table.tree, &key).await? {

@@ -353,6 +353,34 @@ fn writers_get_through_while_the_schema_changes_under_them_and_every_index_is_wh
 }
 
 #[test]
+fn an_index_has_also_the_rows_that_a_checkpoint_took_from_memory_while_it_was_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.db");
+    block_on(async {
+        let db = Database::open(&path, Options::default()).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        tx.create_table("CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)").await.unwrap();
+        tx.commit().await.unwrap();
+        for n in 0..10 {
+            db.insert("t", (None::<i64>, n)).await.unwrap();
+        }
+        // What the index is made from is the state of here.
+        let mut tx = db.begin().await.unwrap();
+        db.insert("t", (None::<i64>, 10)).await.unwrap();
+        db.set("t", RowId(1), &[("n", &100)]).await.unwrap();
+        db.delete("t", RowId(2)).await.unwrap();
+        db.checkpoint().await.unwrap();
+        db.insert("t", (None::<i64>, 11)).await.unwrap();
+        tx.create_index("CREATE INDEX by_n ON t (n)").await.unwrap();
+        tx.commit().await.unwrap();
+        db.close().await.unwrap();
+    });
+    stock_check(&path);
+    let rows = stock_rows(&path, "SELECT n FROM t INDEXED BY by_n WHERE n >= 0 ORDER BY n");
+    assert_eq!(rows, ["2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "100"]);
+}
+
+#[test]
 fn an_immediate_transaction_never_conflicts() {
     block_on(async {
         let db =

@@ -78,6 +78,8 @@ fn options(rng: &mut Rng) -> Options {
         durability: durability(rng),
         cache_bytes: 1 << 20,
         memory_bytes: 8 << 20,
+        // So small that a bulk commit spills.
+        transaction_bytes: [128 << 10, 64 << 20][rng.usize(0..2)],
         checkpoint_log_bytes: [256 << 10, 2 << 20][rng.usize(0..2)],
         ..Options::default()
     }

@@ -110,6 +110,22 @@ impl Overlay {
         (self.evicted_max.load(Ordering::SeqCst) > since.get()).then_some(Change::Evicted)
     }
 
+    /// Whether some key changed after `since` and no version here says so any more, since a base holds it. Asked after
+    /// a scan of the versions, by a caller who keeps others from writing in the tree.
+    pub fn forgot_since(&self, since: Timestamp, guard: &Guard) -> bool {
+        let mut at = seek(&self.index, Bound::Unbounded, Direction::Forward, guard);
+        while let Some(chain) = at {
+            let newer = |version| matches!(outcome(version), Status::Committed(ts) if ts > since);
+            if chain.floor() > since && !chain.versions(guard).any(newer) {
+                return true;
+            }
+            at = Index::after(chain, guard);
+        }
+        // After the walk, as for a range (M4).
+        self.evicted_max.load(Ordering::SeqCst) > since.get()
+            || self.run_floor.load(Ordering::SeqCst) > since.get()
+    }
+
     /// Nothing in this tree is newer than `since` or pending: two loads, in this order (L2).
     #[inline]
     pub fn untouched(&self, since: Timestamp) -> bool {

@@ -353,12 +353,15 @@ impl Transaction {
     /// now: the caller looks at those keys again, by [`crate::Manager::peek`]. So an index is built
     /// from a snapshot while others write, and brought up to date before anybody can miss it.
     ///
+    /// `None`: some of those keys nobody remembers, since a base holds what was written there; the newest state as a whole
+    /// has to be looked at.
+    ///
     /// # Errors
     /// [`Error::Busy`].
     ///
     /// # Cancel safety
     /// Dropped while waiting, it leaves the line; nothing is closed.
-    pub async fn close_table(&mut self, tree: &TreeRef) -> Result<Vec<Bytes>> {
+    pub async fn close_table(&mut self, tree: &TreeRef) -> Result<Option<Vec<Bytes>>> {
         let shared = Arc::clone(self.view.shared());
         let wait = self.options.busy_timeout;
         let runtime = &*shared.env.runtime;

@@ -162,11 +162,12 @@ impl View {
 }
 
 impl View {
-    /// The keys of a tree that somebody wrote since the snapshot.
+    /// The keys of a tree that somebody wrote since the snapshot; `None` if some of them are not remembered. Nobody writes there
+    /// meanwhile.
     ///
     /// # Cancel safety
     /// It only reads.
-    pub(crate) async fn changed_since(&self, tree: TreeId) -> Result<Vec<Bytes>> {
+    pub(crate) async fn changed_since(&self, tree: TreeId) -> Result<Option<Vec<Bytes>>> {
         let mut keys: Vec<Bytes> = Vec::new();
         // Several runs may each lack a block: all are kept until the scan moved on.
         let (mut pins, mut before) = (Vec::new(), 0);
@@ -177,7 +178,10 @@ impl View {
             }
             pins.push(self.shared().runs.load(block).await?);
         }
-        Ok(keys)
+        let forgot = self
+            .overlay(tree)
+            .is_some_and(|overlay| overlay.forgot_since(self.ts, &heddle_mvcc::pin()));
+        Ok((!forgot).then_some(keys))
     }
 
     /// Appends such keys beyond the last. Returns the block without which it could not go on.

@@ -484,7 +484,7 @@ fn closing_a_table_lists_the_keys_of_runs_too() {
         }
         write_one(&m, 1000, 1).await;
         spilling(&m, 0..100).await.commit().await.unwrap();
-        let changed = builder.close_table(&table(T)).await.unwrap();
+        let changed = builder.close_table(&table(T)).await.unwrap().unwrap();
         let changed: Vec<i64> = changed.iter().map(|k| rowid(k)).collect();
         assert_eq!(changed, (0..100).chain([1000]).collect::<Vec<_>>());
         builder.commit().await.unwrap();
