@@ -13,7 +13,7 @@ use heddle_engine::{Database, Env, Error, ErrorKind, Options, RowId};
 use heddle_io::{Fault, Operation, Simulation};
 
 mod common;
-use common::{block_on, stock_check, stock_rows};
+use common::{block_on, count, create, stock_check, stock_rows};
 
 fn options() -> Options {
     Options { auto_checkpoint: false, ..Options::default() }
@@ -36,9 +36,7 @@ async fn killed(path: &Path, rows: i64, more: i64) {
     tx.commit().await.unwrap();
     db.checkpoint().await.unwrap();
     for n in 0..more {
-        let mut tx = db.begin().await.unwrap();
-        tx.table("t").unwrap().insert((None::<i64>, n)).await.unwrap();
-        tx.commit().await.unwrap();
+        db.insert("t", (None::<i64>, n)).await.unwrap();
     }
     // A copy of what lies there now is what a kill leaves.
     for entry in std::fs::read_dir(dir.path()).unwrap() {
@@ -46,17 +44,6 @@ async fn killed(path: &Path, rows: i64, more: i64) {
         std::fs::copy(entry.path(), path.parent().unwrap().join(entry.file_name())).unwrap();
     }
     db.close().await.unwrap();
-}
-
-async fn count(db: &Database) -> i64 {
-    let mut tx = db.begin().await.unwrap();
-    let mut t = tx.table("t").unwrap();
-    let mut scan = t.scan(.., heddle_engine::Direction::Ascending).unwrap();
-    let mut count = 0;
-    while scan.next().await.unwrap().is_some() {
-        count += 1;
-    }
-    count
 }
 
 fn segments(dir: &Path) -> Vec<std::path::PathBuf> {
@@ -99,7 +86,7 @@ fn a_truncated_database_is_corrupt() {
         let refused = open(&path).await;
         assert!(matches!(refused, Err(Error::Corrupt { .. })), "{refused:?}");
         std::fs::write(&path, &whole).unwrap();
-        assert_eq!(count(&open(&path).await.unwrap()).await, 2000);
+        assert_eq!(count(&open(&path).await.unwrap(), "t").await, 2000);
     });
 }
 
@@ -111,9 +98,7 @@ fn a_log_of_another_database_is_refused_until_it_is_given_up() {
     block_on(async {
         killed(&other.path().join("x.db"), 5, 5).await;
         let db = open(&path).await.unwrap();
-        let mut tx = db.begin().await.unwrap();
-        tx.create_table("CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)").await.unwrap();
-        tx.commit().await.unwrap();
+        create(&db, "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)").await;
         db.close().await.unwrap();
         for segment in segments(other.path()) {
             std::fs::copy(&segment, dir.path().join(segment.file_name().unwrap())).unwrap();
@@ -123,7 +108,7 @@ fn a_log_of_another_database_is_refused_until_it_is_given_up() {
         let reading = Options { read_only: true, ..options() };
         assert!(matches!(Database::open(&path, reading).await, Err(Error::ForeignLog { .. })));
         Database::discard_log(&path, &Env::system()).await.unwrap();
-        assert_eq!(count(&open(&path).await.unwrap()).await, 0);
+        assert_eq!(count(&open(&path).await.unwrap(), "t").await, 0);
     });
 }
 
@@ -147,7 +132,7 @@ fn a_database_that_another_program_changed_is_refused_until_the_log_is_given_up(
         bytes[95] = bytes[95].wrapping_sub(1);
         std::fs::write(&path, &bytes).unwrap();
         let db = open(&path).await.unwrap();
-        assert_eq!(count(&db).await, 10);
+        assert_eq!(count(&db, "t").await, 10);
         db.close().await.unwrap();
     });
     stock_check(&path);
@@ -168,7 +153,7 @@ fn a_log_damaged_in_the_middle_is_corrupt() {
         let refused = open(&path).await;
         assert!(matches!(refused, Err(Error::Corrupt { .. })), "{refused:?}");
         std::fs::write(&segment, &whole).unwrap();
-        assert_eq!(count(&open(&path).await.unwrap()).await, 55);
+        assert_eq!(count(&open(&path).await.unwrap(), "t").await, 55);
     });
 }
 
@@ -185,7 +170,7 @@ fn reading_only_writes_nothing_and_asks_for_recovery_where_it_is_needed() {
         assert_eq!(std::fs::read(&path).unwrap(), before);
         open(&path).await.unwrap().close().await.unwrap();
         let db = Database::open(&path, reading).await.unwrap();
-        assert_eq!(count(&db).await, 10);
+        assert_eq!(count(&db, "t").await, 10);
         let mut tx = db.begin().await.unwrap();
         let write = tx.table("t").unwrap().insert((None::<i64>, 1)).await;
         assert!(matches!(write, Err(Error::ReadOnly { .. })), "{write:?}");
@@ -206,13 +191,13 @@ fn a_database_is_opened_once_in_a_process_or_shared() {
         assert!(matches!(Database::open(&path, alone).await, Err(Error::AlreadyOpen { .. })));
         let two = open(&path).await.unwrap();
         one.close().await.unwrap();
-        assert_eq!(count(&two).await, 1);
+        assert_eq!(count(&two, "t").await, 1);
         let clone = two.clone();
         two.close().await.unwrap();
         assert!(matches!(clone.begin().await, Err(Error::Closed)));
         assert!(matches!(clone.checkpoint().await, Err(Error::Closed)));
         assert!(matches!(clone.close().await, Err(Error::Closed)));
-        assert_eq!(count(&open(&path).await.unwrap()).await, 1);
+        assert_eq!(count(&open(&path).await.unwrap(), "t").await, 1);
     });
 }
 
@@ -230,7 +215,7 @@ fn a_file_that_another_process_holds_is_locked() {
         stock.execute_batch("COMMIT").unwrap();
         drop(stock);
         let db = open(&path).await.unwrap();
-        assert_eq!(count(&db).await, 2);
+        assert_eq!(count(&db, "t").await, 2);
         let stock = rusqlite::Connection::open(&path).unwrap();
         assert!(stock.query_row("SELECT count(*) FROM t", [], |_| Ok(())).is_err());
         db.close().await.unwrap();
@@ -271,9 +256,7 @@ fn a_full_disk_fails_the_checkpoint_and_nothing_else() {
     let options = Options { env: Some(sim.env()), ..options() };
     sim.block_on(async {
         let db = Database::open(path, options.clone()).await.unwrap();
-        let mut tx = db.begin().await.unwrap();
-        tx.create_table("CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)").await.unwrap();
-        tx.commit().await.unwrap();
+        create(&db, "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)").await;
         sim.inject(Fault::on(Operation::Write).path_suffix("-wal").os_error(28));
         let failed = db.checkpoint().await.unwrap_err();
         assert_eq!(failed.kind(), ErrorKind::DiskFull, "{failed}");
@@ -283,10 +266,10 @@ fn a_full_disk_fails_the_checkpoint_and_nothing_else() {
             .unwrap();
         sim.clear_faults();
         db.checkpoint().await.unwrap();
-        assert_eq!(count(&db).await, 1);
+        assert_eq!(count(&db, "t").await, 1);
         db.close().await.unwrap();
         let db = Database::open(path, options).await.unwrap();
-        assert_eq!(count(&db).await, 1);
+        assert_eq!(count(&db, "t").await, 1);
         db.close().await.unwrap();
     });
 }
@@ -316,7 +299,7 @@ fn a_failed_sync_of_the_log_poisons_it_and_reopening_finds_what_was_acknowledged
         drop(tx);
         assert!(db.close().await.is_err());
         let db = Database::open(path, options).await.unwrap();
-        assert!(count(&db).await >= 1);
+        assert!(count(&db, "t").await >= 1);
         db.close().await.unwrap();
     });
 }
@@ -336,6 +319,6 @@ fn stock_takes_over_after_a_close() {
     assert_eq!(stock_rows(&path, "SELECT count(*) FROM t"), ["7"]);
     block_on(async {
         let db = open(&path).await.unwrap();
-        assert_eq!(count(&db).await, 7);
+        assert_eq!(count(&db, "t").await, 7);
     });
 }

@@ -13,7 +13,7 @@ use heddle_engine::{
 };
 
 mod common;
-use common::{block_on, stock_check, stock_rows};
+use common::{block_on, create, stock_check, stock_rows};
 
 /// Runs `make` in one transaction of a new database, with or without a checkpoint before the end, and closes it.
 fn made(
@@ -276,9 +276,7 @@ fn after_a_recovery_a_new_table_does_not_take_the_place_of_one_that_is_still_emp
     block_on(async {
         for name in ["a", "b", "c"] {
             let db = Database::open(&path, Options::default()).await.unwrap();
-            let mut tx = db.begin().await.unwrap();
-            tx.create_table(&format!("CREATE TABLE {name} (x TEXT UNIQUE, y INT)")).await.unwrap();
-            tx.commit().await.unwrap();
+            create(&db, &format!("CREATE TABLE {name} (x TEXT UNIQUE, y INT)")).await;
             // Dropped and not closed: the next open recovers.
             drop(db);
         }

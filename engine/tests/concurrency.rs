@@ -15,13 +15,11 @@ use heddle_engine::{
 };
 
 mod common;
-use common::{block_on, stock_check, stock_rows};
+use common::{block_on, create, stock_check, stock_rows};
 
 async fn with_table(options: Options, sql: &str) -> Database {
     let db = Database::open_in_memory(options).await.unwrap();
-    let mut tx = db.begin().await.unwrap();
-    tx.create_table(sql).await.unwrap();
-    tx.commit().await.unwrap();
+    create(&db, sql).await;
     db
 }
 
@@ -358,9 +356,7 @@ fn an_index_has_also_the_rows_that_a_checkpoint_took_from_memory_while_it_was_ma
     let path = dir.path().join("x.db");
     block_on(async {
         let db = Database::open(&path, Options::default()).await.unwrap();
-        let mut tx = db.begin().await.unwrap();
-        tx.create_table("CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)").await.unwrap();
-        tx.commit().await.unwrap();
+        create(&db, "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)").await;
         for n in 0..10 {
             db.insert("t", (None::<i64>, n)).await.unwrap();
         }

@@ -17,7 +17,7 @@ use heddle_engine::{Database, Direction, Env, Error, ErrorKind, Options, Result,
 use heddle_io::{Fault, Simulation};
 
 mod common;
-use common::{stock_check, stock_rows};
+use common::{create, stock_check, stock_rows};
 
 const PATH: &str = "/db/x.db";
 
@@ -175,9 +175,7 @@ fn while_a_checkpoint_stalls_those_who_begin_are_told_that_memory_is_full() {
             ..options(env.clone())
         };
         let db = Database::open(PATH, options).await.unwrap();
-        let mut tx = db.begin().await.unwrap();
-        tx.create_table("CREATE TABLE t (id INTEGER PRIMARY KEY, body TEXT)").await.unwrap();
-        tx.commit().await.unwrap();
+        create(&db, "CREATE TABLE t (id INTEGER PRIMARY KEY, body TEXT)").await;
         let mut tx = db.begin().await.unwrap();
         let mut table = tx.table("t").unwrap();
         for _ in 0..1500 {

@@ -152,9 +152,7 @@ fn records_of_an_old_format_have_no_constants() {
         drop(stock);
         block_on(async {
             let db = Database::open(path, Options::default()).await.unwrap();
-            let mut tx = db.begin().await.unwrap();
-            tx.table("t").unwrap().insert((0, 1, 2)).await.unwrap();
-            tx.commit().await.unwrap();
+            db.insert("t", (0, 1, 2)).await.unwrap();
             db.close().await.unwrap();
         });
         stock_check(path);

@@ -68,13 +68,9 @@ fn what_was_committed_survives_and_stock_sqlite_reads_it() {
         tx.commit().await.unwrap();
         drop(db);
         let db = Database::open(&path, Options::default()).await.unwrap();
-        let mut tx = db.begin().await.unwrap();
-        tx.table("t").unwrap().insert((None::<i64>, "two")).await.unwrap();
-        tx.commit().await.unwrap();
+        db.insert("t", (None::<i64>, "two")).await.unwrap();
         db.checkpoint().await.unwrap();
-        let mut tx = db.begin().await.unwrap();
-        tx.table("t").unwrap().insert((None::<i64>, "three")).await.unwrap();
-        tx.commit().await.unwrap();
+        db.insert("t", (None::<i64>, "three")).await.unwrap();
         db.close().await.unwrap();
     });
     let left: Vec<_> =

@@ -329,9 +329,7 @@ fn without_room_on_the_disk_a_vacuum_writes_nothing() {
         sim.disk().files().iter().map(|file| sim.disk().read(file).map_or(0, |f| f.len())).sum();
     sim.block_on(async {
         let db = Database::open(PATH, simulated(sim.env())).await.unwrap();
-        let mut tx = db.begin().await.unwrap();
-        tx.table("t").unwrap().insert((100, 100, "before")).await.unwrap();
-        tx.commit().await.unwrap();
+        db.insert("t", (100, 100, "before")).await.unwrap();
         let used: usize = sim
             .disk()
             .files()

@@ -74,6 +74,9 @@ impl Gate {
 
     /// Passes, waiting in line for at most `timeout` (`None`: for ever).
     ///
+    /// # Errors
+    /// [`TimedOut`], with how long it waited.
+    ///
     /// # Cancel safety
     /// As [`Gate::pass`].
     pub async fn pass_within<G: Deref<Target = Gate> + Unpin>(

@@ -96,6 +96,9 @@ pub enum Record<'a> {
 }
 
 /// Reads a record.
+///
+/// # Errors
+/// [`DecodeError`] for bytes that no version of this format writes; a commit's items are checked as they are read.
 pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
     let mut reader = Reader { whole: bytes.len(), rest: bytes };
     match reader.byte()? {

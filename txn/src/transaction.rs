@@ -248,9 +248,7 @@ impl Transaction {
         upper: Bound<Bytes>,
         direction: Direction,
     ) -> Cursor {
-        self.note_use(tree);
-        let purpose = self.defends(Purpose::Read).then_some(Purpose::Read);
-        Cursor::new(self, tree, lower, upper, direction, purpose)
+        self.defended_range(tree, lower, upper, direction, Purpose::Read)
     }
 
     /// As [`Transaction::range`], for a check of a constraint: defended at every isolation level.
@@ -261,8 +259,19 @@ impl Transaction {
         upper: Bound<Bytes>,
         direction: Direction,
     ) -> Cursor {
+        self.defended_range(tree, lower, upper, direction, Purpose::Constraint)
+    }
+
+    fn defended_range(
+        &mut self,
+        tree: &TreeRef,
+        lower: Bound<Bytes>,
+        upper: Bound<Bytes>,
+        direction: Direction,
+        purpose: Purpose,
+    ) -> Cursor {
         self.note_use(tree);
-        let purpose = self.defends(Purpose::Constraint).then_some(Purpose::Constraint);
+        let purpose = self.defends(purpose).then_some(purpose);
         Cursor::new(self, tree, lower, upper, direction, purpose)
     }
 

@@ -10,6 +10,8 @@
 use std::future::Future;
 use std::path::Path;
 
+use heddle_engine::{Database, Direction};
+
 /// Runs a future on a runtime as users have it.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let runtime =
@@ -41,4 +43,26 @@ pub(crate) fn stock_rows(path: &Path, sql: &str) -> Vec<String> {
         })
     });
     rows.unwrap().map(Result::unwrap).collect()
+}
+
+/// Makes a table or an index, in a transaction of its own.
+pub(crate) async fn create(db: &Database, sql: &str) {
+    let mut tx = db.begin().await.unwrap();
+    match sql.contains("TABLE") {
+        true => tx.create_table(sql).await.unwrap(),
+        false => tx.create_index(sql).await.unwrap(),
+    }
+    tx.commit().await.unwrap();
+}
+
+/// How many rows a transaction that begins now sees.
+pub(crate) async fn count(db: &Database, table: &str) -> usize {
+    let mut tx = db.begin().await.unwrap();
+    let mut table = tx.table(table).unwrap();
+    let mut scan = table.scan(.., Direction::Ascending).unwrap();
+    let mut rows = 0;
+    while scan.next().await.unwrap().is_some() {
+        rows += 1;
+    }
+    rows
 }
