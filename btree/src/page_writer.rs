@@ -280,6 +280,10 @@ impl PagesMut for PageWriter {
         }
     }
 
+    async fn relieve(&mut self) -> Result<()> {
+        self.spill().await
+    }
+
     fn put(&mut self, page: PageNo, image: PageBuf) {
         assert!(page.is_some() && image.len() == self.page_size(), "{page} is not such a page");
         self.header.page_count = self.header.page_count.max(page.get());

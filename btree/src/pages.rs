@@ -76,6 +76,18 @@ pub trait PagesMut: Send {
     /// It changes nothing that the state is made of.
     fn page(&mut self, page: PageNo) -> impl Future<Output = Result<Page>> + Send;
 
+    /// Lets go of images that take more memory than they may; [`PagesMut::page`] does so too. For who puts pages and reads none,
+    /// as a load in the order of its keys.
+    ///
+    /// # Errors
+    /// What writing them elsewhere gives; nothing is lost then.
+    ///
+    /// # Cancel safety
+    /// It changes nothing that the state is made of.
+    fn relieve(&mut self) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// Sets a page of the next state, which grows to hold it. `image` has the size of a page.
     fn put(&mut self, page: PageNo, image: PageBuf);
 

@@ -103,6 +103,7 @@ impl<'p, P: PagesMut> Space<'p, P> {
 
     /// A page to be put: free until now, or behind the last.
     pub(crate) async fn allocate(&mut self) -> Result<PageNo> {
+        self.pages.relieve().await?;
         if self.pages.header().freelist_count > 0 {
             return self.allocate_free().await;
         }

@@ -8,13 +8,19 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use common::states::{checkpoint, judge, put, shows, states};
 use common::{block_on, scratch};
 use heddle_base::PageNo;
 use heddle_btree::Error;
+use heddle_btree::changes::Sorted;
+use heddle_btree::key;
+use heddle_btree::merge::apply;
 use heddle_btree::page::PageBuf;
 use heddle_btree::pager::{AutoVacuum, Pager, PagerOptions, Snapshot};
 use heddle_btree::pages::{Pages, PagesMut};
+use heddle_btree::roots::create_tree;
+use heddle_btree::tree::{Tree, TreeKind};
 use heddle_io::Env;
 use rusqlite::Connection;
 
@@ -90,6 +96,25 @@ fn over_the_budget_the_oldest_snapshots_end_and_no_others() {
         assert!(
             shows(&held[5], &files[5]).await.unwrap() && shows(&held[4], &files[4]).await.unwrap()
         );
+    });
+}
+
+/// A load into an empty tree reads no page back, and still writes frames early.
+#[test]
+fn a_large_load_in_key_order_takes_bounded_memory() {
+    let x = scratch();
+    block_on(async {
+        let options = PagerOptions { write_bytes: 40_000, ..tiny() };
+        let (pager, _) = Pager::open(&Env::blocking(), &x.path, options).await.unwrap();
+        let mut writer = pager.begin_write().await.unwrap();
+        let root = create_tree(&mut writer, &TreeKind::Table).await.unwrap();
+        // A record of one blob of 200 bytes.
+        let record = Bytes::from([&[3, 0x83, 0x1c][..], &[7; 200]].concat());
+        let rows = (1..=5000_i64)
+            .map(|n| (Bytes::copy_from_slice(&key::encode_rowid(n)), Some(record.clone())));
+        apply(&mut writer, &Tree::table(root), Sorted(rows)).await.unwrap();
+        assert!(writer.dirty_bytes() < 80_000, "{} bytes", writer.dirty_bytes());
+        assert!(writer.frame_count() > 200);
     });
 }
 
