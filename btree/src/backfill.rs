@@ -73,6 +73,10 @@ impl Backfill {
         let Some(todo) = self.todo(Stage::Pages) else { return Ok(()) };
         self.core().check_poison()?;
         self.core().finisher.settle().await;
+        heddle_base::when_planted!("first-page-first", {
+            self.carry(&todo, &[PageNo(1)]).await?;
+            self.core().sync(&self.core().file).await?;
+        });
         let pages_at_once = BATCH / self.snapshot.header().page_size as usize;
         let mut pages: Vec<PageNo> = todo.frames.keys().copied().filter(|p| p.get() != 1).collect();
         pages.sort_unstable();

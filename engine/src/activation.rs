@@ -57,7 +57,11 @@ async fn activate(core: &Core) -> Result<()> {
     }
     let previous = core.pager.snapshot().header().change_counter;
     let counter = core.env.runtime.random() as u32;
-    core.pager.set_lineage(Header::FENCE, counter).await?;
+    let fence = match heddle_base::planted!("no-fence") {
+        true => core.write_version,
+        false => Header::FENCE,
+    };
+    core.pager.set_lineage(fence, counter).await?;
     let base = core.manager.base();
     let control = Control {
         stage: Stage::Begin,

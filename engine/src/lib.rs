@@ -61,6 +61,7 @@ mod tree_changes;
 mod turns;
 mod vacuum;
 mod value;
+mod witness;
 
 pub use database::{CheckpointReport, Database};
 pub use error::{Conflict, Constraint, Error, ErrorKind, Result};
@@ -77,3 +78,5 @@ pub use steps::CheckpointSteps;
 pub use table::Table;
 pub use transaction::{Attempt, Committed, Savepoint, Transaction};
 pub use value::{FromValue, ToValue, Value, ValueRef};
+#[doc(hidden)]
+pub use witness::Witness;

@@ -22,6 +22,7 @@ use crate::core::{Committing, Core};
 use crate::promise::promise;
 use crate::sequence;
 use crate::transaction::{Committed, Failed, Transaction};
+use crate::witness::Witness;
 use crate::{Conflict, Constraint, Error, Result, cells};
 
 impl Transaction {
@@ -39,7 +40,8 @@ impl Transaction {
             _ => return Err(Error::definition(sql, "it is no CREATE TABLE statement")),
         };
         check_name(&def.name)?;
-        if let Err(error) = self.catalog.check_free(&def.name) {
+        let free = self.catalog.check_free(&def.name);
+        if let Err(error) = self.noting(free) {
             return if if_not_exists { Ok(()) } else { Err(error) };
         }
         let text = text::stored(sql)?;
@@ -91,7 +93,7 @@ impl Transaction {
             _ => return Err(Error::definition(sql, "it is no CREATE INDEX statement")),
         };
         check_name(&def.name)?;
-        if let Err(error) = catalog.check_free(&def.name) {
+        if let Err(error) = self.noting(catalog.check_free(&def.name)) {
             return if if_not_exists { Ok(()) } else { Err(error) };
         }
         if let Some(obstacle) = &def.obstacle {
@@ -117,7 +119,9 @@ impl Transaction {
         use std::ops::Bound::Unbounded;
         let forward = heddle_txn::Direction::Forward;
         let empty = self.inner.savepoint();
-        let mut cursor = self.inner.range(&table.tree, Unbounded, Unbounded, forward);
+        // Not defended: what changes meanwhile is looked at again below.
+        self.inner.note_definition(&table.tree);
+        let mut cursor = self.inner.peek_range(&table.tree, Unbounded, Unbounded, forward);
         while let Some((key, record)) = cursor.next(&mut self.inner).await? {
             self.make_room().await?;
             self.add_entry(table, index, &key, &record).await?;
@@ -127,6 +131,7 @@ impl Transaction {
         if changed.as_ref().is_some_and(Vec::is_empty) {
             return Ok(self.inner.release(empty)?);
         }
+        self.ahead.push(index.tree.id);
         let mut newest = self.core.manager.peek()?;
         let Some(changed) = changed else {
             // A checkpoint came between, and which rows it took from memory nobody remembers: once more, while the table is closed.
@@ -203,7 +208,7 @@ impl Transaction {
     /// Dropped before it ends, the table is there.
     pub async fn drop_table(&mut self, name: &str) -> Result<()> {
         self.check_writable()?;
-        let table = std::sync::Arc::clone(self.catalog.table(name)?);
+        let table = self.known(name)?;
         check_name(&table.def.name)?;
         let remembered = match table.def.autoincrement {
             true => sequence::row_of(self, &table).await?,
@@ -232,6 +237,7 @@ impl Transaction {
     pub async fn drop_index(&mut self, name: &str) -> Result<()> {
         self.check_writable()?;
         let Some(table) = self.catalog.table_of_index(name) else {
+            self.note_names();
             return Err(Error::NoSuchIndex { name: name.to_owned() });
         };
         let mut table = TableInfo::clone(table);
@@ -257,7 +263,7 @@ impl Transaction {
     /// It does not wait.
     pub async fn add_column(&mut self, table: &str, definition: &str) -> Result<()> {
         self.check_writable()?;
-        let old = std::sync::Arc::clone(self.catalog.table(table)?);
+        let old = self.known(table)?;
         check_name(&old.def.name)?;
         old.check_readable()?;
         let sql = text::with_column(&old.sql, definition)?;
@@ -294,11 +300,12 @@ impl Transaction {
     /// It does not wait.
     pub async fn rename_table(&mut self, table: &str, to: &str) -> Result<()> {
         self.check_writable()?;
-        let old = std::sync::Arc::clone(self.catalog.table(table)?);
+        let old = self.known(table)?;
         check_name(&old.def.name)?;
         check_name(to)?;
         if !to.eq_ignore_ascii_case(table) {
-            self.catalog.check_free(to)?;
+            let free = self.catalog.check_free(to);
+            self.noting(free)?;
         }
         if self.catalog.has_others() || old.def.autoincrement {
             return Err(Error::unsupported(
@@ -335,6 +342,12 @@ impl Transaction {
         table.indexes.clone_from(&old.indexes);
         table.settle_obstacle();
         table
+    }
+
+    /// A table by name, or that there is none.
+    fn known(&mut self, name: &str) -> Result<std::sync::Arc<TableInfo>> {
+        let table = self.catalog.table(name).map(std::sync::Arc::clone);
+        self.noting(table)
     }
 
     fn change_catalog(&mut self, catalog: Catalog) {
@@ -443,7 +456,7 @@ async fn commit_here(mut tx: Transaction) -> std::result::Result<Committed, Fail
             tx.inner.change_schema(&table.tree, version);
         }
     }
-    let Transaction { mut core, inner, catalog, reservations, .. } = tx;
+    let Transaction { mut core, inner, catalog, reservations, witness, .. } = tx;
     let changing = Changing::begin(&core).await;
     let stale = core.history.newest().is_none_or(|now| !std::sync::Arc::ptr_eq(&now, &base));
     if stale {
@@ -459,6 +472,7 @@ async fn commit_here(mut tx: Transaction) -> std::result::Result<Committed, Fail
     changing.end(ticket.map(|ticket| (ticket, catalog)));
     core.committed();
     if let Some(ticket) = ticket {
+        Witness::tell(witness, ticket);
         core.published(ticket);
         reservations.committed(ticket);
     }

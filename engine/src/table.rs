@@ -263,6 +263,7 @@ impl<'tx> Table<'tx> {
         if let Some(obstacle) = &info.indexes[index].def.obstacle {
             return Err(Error::unsupported(format!("using index {name}"), obstacle.clone()));
         }
+        self.tx.check_index(&self.info().indexes[index])?;
         Ok(Index::new(self.tx, self.position, index))
     }
 
@@ -452,7 +453,9 @@ impl<'tx> Table<'tx> {
         plan.erase.push((None, name.tree_key()));
         for (i, index) in info.indexes.iter().enumerate() {
             let entry = cells::index_entry(index, &cells, name.rowid())?;
-            plan.erase.push((Some(i), entry.key));
+            if !heddle_base::planted!("index-entry-left") {
+                plan.erase.push((Some(i), entry.key));
+            }
         }
         self.write(&info, plan)?;
         self.note_deleted(&info, &name);
@@ -475,6 +478,7 @@ impl<'tx> Table<'tx> {
         entry: &Entry,
         own: Option<&RowName>,
     ) -> Result<()> {
+        self.tx.check_index(index)?;
         let found = self.tx.inner.get_for_constraint(&index.tree, &entry.key).await?;
         let Some(record) = found else {
             return Ok(());

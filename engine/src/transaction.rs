@@ -19,6 +19,7 @@ use crate::core::Core;
 use crate::reservations::{Mark, Reservations};
 use crate::rowids::Allocation;
 use crate::table::Table;
+use crate::witness::Witness;
 use crate::{Error, Result};
 
 /// A transaction. Dropping it rolls it back.
@@ -36,6 +37,10 @@ pub struct Transaction {
     pub(crate) read_only: bool,
     pub(crate) reservations: Reservations,
     pub(crate) last_rowid: Option<RowId>,
+    pub(crate) witness: Option<Witness>,
+    /// Indexes that this transaction made, and that hold what was committed after its snapshot: good for others, but
+    /// not for its own reads.
+    pub(crate) ahead: smallvec::SmallVec<[heddle_base::TreeId; 1]>,
     savepoints: Vec<SavedState>,
     next_savepoint: u64,
 }
@@ -159,6 +164,8 @@ impl Transaction {
             read_only,
             reservations: Reservations::new(core.next_holder()),
             last_rowid: None,
+            witness: None,
+            ahead: smallvec::SmallVec::new(),
             savepoints: Vec::new(),
             next_savepoint: 0,
         })
@@ -172,10 +179,45 @@ impl Transaction {
     pub fn table(&mut self, name: &str) -> Result<Table<'_>> {
         self.core.check_open()?;
         let Some(position) = self.catalog.position(name) else {
+            self.note_names();
             return Err(Error::NoSuchTable { name: name.to_owned() });
         };
-        self.catalog.tables()[position].check_readable()?;
+        let table = &self.catalog.tables()[position];
+        table.check_readable()?;
+        self.inner.note_definition(&table.tree);
         Ok(Table::new(self, position))
+    }
+
+    /// What the schema lacks or has already was said to the caller: a change of the schema that commits first
+    /// would make that untrue.
+    pub(crate) fn note_names(&mut self) {
+        let schema = self.core.schema_tree();
+        self.inner.note_all(&schema);
+    }
+
+    /// Notes it if the answer is one about names.
+    pub(crate) fn noting<T>(&mut self, answer: Result<T>) -> Result<T> {
+        if let Err(
+            Error::NoSuchTable { .. } | Error::NoSuchIndex { .. } | Error::AlreadyExists { .. },
+        ) = answer
+        {
+            self.note_names();
+        }
+        answer
+    }
+
+    /// # Errors
+    /// [`Error::Conflict`] if an index is not one for this transaction's own reads: run again, it may have
+    /// nothing to catch up with.
+    pub(crate) fn check_index(&self, index: &crate::catalog::IndexInfo) -> Result<()> {
+        if self.ahead.contains(&index.tree.id) {
+            return Err(Error::Conflict(crate::Conflict {
+                table: index.def.name.to_string(),
+                key: None,
+                how: "new index",
+            }));
+        }
+        Ok(())
     }
 
     /// The names of all tables.
@@ -273,18 +315,23 @@ impl Transaction {
             return Ok(Committed { ticket: None });
         }
         let committing = Core::enter_commit(&self.core)?;
+        if let Some(error) = self.core.log().poisoned() {
+            // Before anything is compared: with what can't be committed any more it may differ for ever.
+            return Err(Failed::Below(error.into()));
+        }
         Core::ready(&self.core).await?;
         // One statement may write more than a record of the log holds.
         self.make_room().await?;
         if self.schema_changed {
             return crate::schema::commit(self, committing).await;
         }
-        let Transaction { mut core, inner, reservations, .. } = self;
+        let Transaction { mut core, inner, reservations, witness, .. } = self;
         let spilled = inner.spilled_bytes() > 0;
         let published = inner.publish().await?;
         core.committed();
         let ticket = published.ticket();
         if let Some(ticket) = ticket {
+            Witness::tell(witness, ticket);
             core.published(ticket);
             reservations.committed(ticket);
         }

@@ -426,3 +426,36 @@ fn savepoints_bring_back_rows_and_numbers() {
         assert_eq!(db.metrics().open_transactions, 0);
     });
 }
+
+#[test]
+fn who_was_told_that_a_name_is_free_or_taken_conflicts_when_that_changes() {
+    block_on(async {
+        let db = Database::open_in_memory(Options::default()).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        tx.create_table("CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)").await.unwrap();
+        tx.commit().await.unwrap();
+        let create = "CREATE TABLE u (id INTEGER PRIMARY KEY)";
+        let mut no_table = db.begin().await.unwrap();
+        assert!(no_table.table("u").is_err());
+        let mut no_index = db.begin().await.unwrap();
+        assert!(no_index.table("t").unwrap().index("i").is_err());
+        let mut nothing_dropped = db.begin().await.unwrap();
+        assert!(nothing_dropped.drop_table("u").await.is_err());
+        let mut ddl = db.begin().await.unwrap();
+        ddl.create_table(create).await.unwrap();
+        ddl.create_index("CREATE INDEX i ON t (n)").await.unwrap();
+        ddl.commit().await.unwrap();
+        let mut taken = db.begin().await.unwrap();
+        assert!(taken.create_table(create).await.is_err());
+        for mut tx in [no_table, no_index, nothing_dropped] {
+            tx.table("t").unwrap().insert((None::<i64>, 1)).await.unwrap();
+            assert!(tx.commit().await.unwrap_err().is_conflict());
+        }
+        let mut ddl = db.begin().await.unwrap();
+        ddl.drop_table("u").await.unwrap();
+        ddl.commit().await.unwrap();
+        taken.table("t").unwrap().insert((None::<i64>, 1)).await.unwrap();
+        assert!(taken.commit().await.unwrap_err().is_conflict());
+        db.close().await.unwrap();
+    });
+}

@@ -198,3 +198,51 @@ fn recovery_itself_may_be_interrupted_again_and_again() {
         survivors(&sim, &model, &format!("seed {seed}"));
     }
 }
+
+#[test]
+fn tables_that_were_empty_at_a_crash_are_not_mixed_up_with_later_ones() {
+    let sim = Simulation::new(1);
+    let env = sim.env();
+    sim.block_on(async {
+        let db = Database::open(PATH, options(env)).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        tx.create_table("CREATE TABLE a (id INTEGER PRIMARY KEY, n INT)").await.unwrap();
+        tx.create_table("CREATE TABLE b (key TEXT PRIMARY KEY) WITHOUT ROWID").await.unwrap();
+        tx.commit().await.unwrap();
+    });
+    let env = sim.restart();
+    sim.block_on(async {
+        let db = Database::open(PATH, options(env)).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        tx.create_table("CREATE TABLE c (id INTEGER PRIMARY KEY, n INT)").await.unwrap();
+        tx.table("c").unwrap().insert((None::<i64>, 1)).await.unwrap();
+        tx.table("b").unwrap().insert(("x",)).await.unwrap();
+        tx.commit().await.unwrap();
+        db.close().await.unwrap();
+    });
+    let dir = tempfile::tempdir().unwrap();
+    sim.disk().export("/db", dir.path()).unwrap();
+    stock_check(&dir.path().join("x.db"));
+}
+
+#[test]
+fn a_check_knows_the_trees_of_a_table_that_was_dropped_since_the_last_checkpoint() {
+    let sim = Simulation::new(2);
+    let env = sim.env();
+    sim.block_on(async {
+        let db = Database::open(PATH, options(env)).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        tx.create_table("CREATE TABLE a (id INTEGER PRIMARY KEY, n INT UNIQUE)").await.unwrap();
+        tx.commit().await.unwrap();
+        db.checkpoint().await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        tx.drop_table("a").await.unwrap();
+        tx.commit().await.unwrap();
+    });
+    let env = sim.restart();
+    sim.block_on(async {
+        let db = Database::open(PATH, options(env)).await.unwrap();
+        assert_eq!(db.check().await.unwrap(), [""; 0]);
+        db.close().await.unwrap();
+    });
+}

@@ -124,6 +124,7 @@ impl Registry {
         let floor = Timestamp(self.floor.load(Ordering::SeqCst));
         let horizon = Timestamp(self.horizon.load(Ordering::SeqCst));
         match () {
+            () if heddle_base::planted!("registration-unchecked") => Ok(slot),
             () if base_ts < floor => Err(Stale::Base { floor }),
             () if ts < horizon => Err(Stale::Old { horizon }),
             () => Ok(slot),

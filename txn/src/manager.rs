@@ -172,6 +172,16 @@ impl Manager {
     /// # Cancel safety
     /// Dropped while waiting, it leaves the line.
     pub async fn begin(&self, options: TxOptions) -> Result<Transaction> {
+        heddle_base::when_planted!("registration-unchecked", {
+            let pin = Arc::clone(&self.0.lanes[0].lock());
+            let ts = self.watermark(options.mode).max(pin.base.ts);
+            self.env().runtime.sleep(std::time::Duration::from_micros(500)).await;
+            let generation = pin.base.snapshot.generation();
+            let slot = pin.shared.registry.register_detached(ts, pin.base.ts, generation);
+            if let (Ok(slot), true) = (slot, options.mode != Mode::Immediate) {
+                return Ok(Transaction::new(View::new(pin, ts, slot), options, None));
+            }
+        });
         if options.mode != Mode::Immediate {
             return self.try_begin(options);
         }

@@ -180,14 +180,6 @@ impl ReadSet {
         true
     }
 
-    /// Forgets what was read of a tree.
-    pub(crate) fn forget(&mut self, tree: TreeId) {
-        self.points.retain(|point| point.tree != tree);
-        self.ranges.retain(|range| range.tree != tree);
-        self.range_bytes = self.ranges.len() * RANGE_BYTES;
-        self.epoch += 1;
-    }
-
     /// Makes the set smaller and coarser (D1): to half its budget, if that can be.
     #[cold]
     fn coarsen(&mut self) {

@@ -113,6 +113,21 @@ impl Transaction {
             && (purpose == Purpose::Constraint || self.options.isolation == Isolation::Serializable)
     }
 
+    /// Counts all of a tree as read, as if it had been walked: for who knows its content by other means.
+    pub fn note_all(&mut self, tree: &TreeRef) {
+        self.note_use(tree);
+        if self.defends(Purpose::Read) {
+            // Backward and from the end: a range that nothing was walked of yet is the whole tree.
+            let all = (Bound::Unbounded, Direction::Backward);
+            self.reads.open(tree.id, all.0, all.1, Purpose::Read);
+        }
+    }
+
+    /// Notes that a table's definition is relied on, as every read and write of it does by itself.
+    pub fn note_definition(&mut self, tree: &TreeRef) {
+        self.note_use(tree);
+    }
+
     /// Notes that a table's definition is relied on.
     #[inline]
     pub(crate) fn note_use(&mut self, tree: &TreeRef) {
@@ -358,9 +373,9 @@ impl Transaction {
     }
 
     /// Closes a table to other committers until this transaction ends, and says which of the tree's
-    /// keys were written since the snapshot. What this transaction read of the tree counts as read
-    /// now: the caller looks at those keys again, by [`crate::Manager::peek`]. So an index is built
-    /// from a snapshot while others write, and brought up to date before anybody can miss it.
+    /// keys were written since the snapshot. The caller looks at those keys again, by
+    /// [`crate::Manager::peek`], and so need not defend what it read of the tree for this purpose: an index is built
+    /// by [`Transaction::peek_range`] while others write, and brought up to date before anybody can miss it.
     ///
     /// `None`: some of those keys nobody remembers, since a base holds what was written there; the newest state as a whole
     /// has to be looked at.
@@ -393,7 +408,6 @@ impl Transaction {
             self.closed.push((tree.table, pass));
         }
         shared.reach_drawn().await;
-        self.reads.forget(tree.id);
         self.view.changed_since(tree.id).await
     }
 }

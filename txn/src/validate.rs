@@ -110,6 +110,7 @@ impl<'a> Validation<'a> {
     fn among_recent(&self, end: Timestamp, points_too: bool) -> Result<Option<Broken>, Unknown> {
         self.shared.recent.find(self.holds, end, |tree, key| {
             let range = self.reads.ranges().iter().find(|range| range.covers(tree, key));
+            let range = range.filter(|_| !heddle_base::planted!("range-unvalidated"));
             let kind = match range {
                 Some(range) => range_kind(range.purpose),
                 None if points_too => point_kind(self.reads.purpose_of(tree, key)?),
@@ -131,6 +132,7 @@ impl<'a> Validation<'a> {
     }
 
     fn ranges_by_chain(&self, me: Option<Timestamp>, guard: &Guard) -> Option<Broken> {
+        heddle_base::when_planted!("range-unvalidated", { return None });
         self.reads.ranges().iter().find_map(|range| {
             let state = self.shared.trees.get(range.tree)?;
             self.range_by_chain(&state.overlay, range, me, guard)

@@ -422,9 +422,16 @@ impl Flusher {
             }
             return;
         }
+        heddle_base::when_planted!("early-watermark", {
+            self.raise(Some(packed.last), Some(packed.last));
+        });
         self.inner.counters.syncs.add(1);
         if self.flights.is_empty() && self.depth == 1 {
-            let (done, buf) = file.write_durable_here(buf, offset).await;
+            let (done, buf) = if heddle_base::planted!("missing-sync") {
+                file.write_here(buf, offset).await
+            } else {
+                file.write_durable_here(buf, offset).await
+            };
             self.keep(buf);
             match done {
                 Ok(()) => self.flights.push_back(flight(true, Progress::Landed)),

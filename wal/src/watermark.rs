@@ -95,6 +95,7 @@ impl Watermark {
         let value = self.get();
         state.waiters.pop_where(|target| *target <= value, &mut ready);
         self.waiting.store(state.waiters.len(), Ordering::Relaxed);
+        heddle_base::when_planted!("lost-wake-up", { ready.truncate(1) });
         let count = ready.len();
         if count >= HANDOFF {
             state.handoff.extend(ready.drain(1..));

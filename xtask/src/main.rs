@@ -64,6 +64,13 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Runs whole databases in a simulated world with faults; `cargo xtask sim --help` says more.
+    #[command(disable_help_flag = true)]
+    Sim {
+        /// Passed on to the simulator.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// Measures HeddleDB beside its peers; `cargo xtask bench -- --help` lists the workloads.
     Bench {
         /// Passed on to the benchmark.
@@ -94,11 +101,22 @@ fn main() -> Result<()> {
             let run = ["run", "--release", "-p", "heddle-kill-tests", "--", "--times", &times];
             Cargo::at(&root).run(run, &rest)
         }
+        Task::Sim { rest } => sim(&root, &rest),
         Task::Bench { rest } => {
             Cargo::at(root.join("bench")).run(["run", "--release", "--"], &rest)
         }
         Task::Deny => deny(&root),
     }
+}
+
+fn sim(root: &Path, rest: &[String]) -> Result<()> {
+    let cargo = Cargo::at(root);
+    let mut words = vec!["run", "--quiet", "--profile", "sim", "--package", "heddle-sim"];
+    if rest.iter().any(|word| word.starts_with("--planted")) {
+        words.extend(["--features", "planted"]);
+    }
+    words.push("--");
+    cargo.run(words, rest)
 }
 
 fn check(root: &Path) -> Result<()> {

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use fastrand::Rng;
 
 use super::inode::{Inode, SECTOR};
+use crate::locks::RangeLocks;
 use crate::{Metadata, OpenOptions};
 
 /// Names an [`Inode`].
@@ -234,6 +235,20 @@ impl Disk {
                 self.inode(id).write(moment, part, end - part.len());
             }
             at += part.len() as u64;
+        }
+    }
+
+    /// Every program ended: nobody has a file open, and locks are free.
+    pub(super) fn forget_handles(&mut self) {
+        let all: Vec<InodeId> = self.inodes.keys().copied().collect();
+        for id in all {
+            if self.is_named(id) {
+                let inode = self.inode(id);
+                inode.opens = 0;
+                inode.locks = RangeLocks::default();
+            } else {
+                self.inodes.remove(&id);
+            }
         }
     }
 

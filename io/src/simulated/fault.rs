@@ -20,6 +20,7 @@ use crate::Operation;
 pub struct Fault {
     operation: Option<Operation>,
     path_suffix: String,
+    path_part: String,
     when: When,
     os_error: i32,
 }
@@ -45,14 +46,20 @@ impl Fault {
 
     /// Every operation fails with EIO, until narrowed down.
     pub fn on_any() -> Fault {
-        let (path_suffix, when) = (String::new(), When::Always);
-        Fault { operation: None, path_suffix, when, os_error: libc::EIO }
+        let (path_suffix, path_part) = (String::new(), String::new());
+        Fault { operation: None, path_suffix, path_part, when: When::Always, os_error: libc::EIO }
     }
 
     /// Only on files whose path ends so.
     #[must_use]
     pub fn path_suffix(self, suffix: impl Into<String>) -> Fault {
         Fault { path_suffix: suffix.into(), ..self }
+    }
+
+    /// Only on files whose path has this in it.
+    #[must_use]
+    pub fn path_part(self, part: impl Into<String>) -> Fault {
+        Fault { path_part: part.into(), ..self }
     }
 
     /// Only the `count`-th from now on, counted from 1.
@@ -80,24 +87,38 @@ impl Fault {
     }
 
     fn fits(&self, operation: Operation, path: &str) -> bool {
-        self.operation.is_none_or(|wanted| wanted == operation) && path.ends_with(&self.path_suffix)
+        self.operation.is_none_or(|wanted| wanted == operation)
+            && path.ends_with(&self.path_suffix)
+            && path.contains(&self.path_part)
     }
+}
+
+/// A rule, how many operations fitted, and how many of them failed.
+#[derive(Debug)]
+struct Rule {
+    fault: Fault,
+    seen: u64,
+    fired: u64,
 }
 
 /// All rules in force.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    rules: Vec<(Fault, u64)>,
+    rules: Vec<Rule>,
     fired: u64,
 }
 
 impl Faults {
     pub(super) fn add(&mut self, fault: Fault) {
-        self.rules.push((fault, 0));
+        self.rules.push(Rule { fault, seen: 0, fired: 0 });
     }
 
     pub(super) fn clear(&mut self) {
         self.rules.clear();
+    }
+
+    pub(super) fn by_rule(&self) -> Vec<u64> {
+        self.rules.iter().map(|rule| rule.fired).collect()
     }
 
     pub(super) fn fired(&self) -> u64 {
@@ -112,19 +133,20 @@ impl Faults {
         rng: &mut Rng,
     ) -> Option<io::Error> {
         let mut error = None;
-        for (rule, seen) in &mut self.rules {
-            if !rule.fits(operation, path) {
+        for rule in &mut self.rules {
+            if !rule.fault.fits(operation, path) {
                 continue;
             }
-            *seen += 1;
-            let strikes = match rule.when {
+            rule.seen += 1;
+            let strikes = match rule.fault.when {
                 When::Always => true,
-                When::Nth(count) => *seen == count,
-                When::From(count) => *seen >= count,
+                When::Nth(count) => rule.seen == count,
+                When::From(count) => rule.seen >= count,
                 When::Probability(probability) => rng.f64() < probability,
             };
             if strikes && error.is_none() {
-                error = Some(io::Error::from_raw_os_error(rule.os_error));
+                rule.fired += 1;
+                error = Some(io::Error::from_raw_os_error(rule.fault.os_error));
             }
         }
         self.fired += u64::from(error.is_some());

@@ -152,6 +152,12 @@ impl Simulation {
         self.env()
     }
 
+    /// Ends the process now: all tasks end, what was in flight landed or not, and what was written is
+    /// seen by whoever opens the files next, synced or not; a later loss of power can still take that.
+    pub fn kill(&self) {
+        self.world.kill();
+    }
+
     /// Adds a rule by which operations fail.
     pub fn inject(&self, fault: Fault) {
         self.world.state.lock().faults.add(fault);
@@ -160,6 +166,11 @@ impl Simulation {
     /// Forgets all rules.
     pub fn clear_faults(&self) {
         self.world.state.lock().faults.clear();
+    }
+
+    /// How many operations each rule made to fail, in the order in which they were added.
+    pub fn faults_by_rule(&self) -> Vec<u64> {
+        self.world.state.lock().faults.by_rule()
     }
 
     /// How many operations were made to fail.
@@ -180,6 +191,16 @@ impl Simulation {
     /// Bounds within which an operation's delay is drawn.
     pub fn set_delays(&self, shortest: Duration, longest: Duration) {
         self.world.state.lock().delays = (shortest, longest);
+    }
+
+    /// Lets an operation take this long instead, with this probability.
+    pub fn set_stalls(&self, probability: f64, duration: Duration) {
+        self.world.state.lock().stalls = (probability, duration);
+    }
+
+    /// By the simulated clock.
+    pub fn now(&self) -> Duration {
+        self.world.now()
     }
 
     /// A number over every event so far: equal for equal runs.
@@ -244,6 +265,17 @@ impl Disk<'_> {
         let offset = (len > 0).then(|| state.rng.u64(..len))?;
         state.disk.flip_bit(path.as_ref(), offset, state.rng.u8(..8));
         Some(offset)
+    }
+
+    /// A number over the names and bytes of all files, as programs see them: equal for equal runs.
+    pub fn fingerprint(&self) -> u64 {
+        let mut fingerprint = world::Fingerprint::default();
+        let state = self.world.state.lock();
+        for path in state.disk.files() {
+            fingerprint.mix(path.as_os_str().as_encoded_bytes());
+            fingerprint.mix(state.disk.content(&path).unwrap_or_default());
+        }
+        fingerprint.get()
     }
 
     /// Copies the files of a simulated directory into a real one, so that other programs can be

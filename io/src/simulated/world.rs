@@ -38,6 +38,8 @@ pub(super) struct State {
     pub(super) power_off_in: Option<u64>,
     /// The shortest and the longest delay of an operation.
     pub(super) delays: (Duration, Duration),
+    /// How likely an operation takes long, and how long.
+    pub(super) stalls: (f64, Duration),
     pub(super) fingerprint: Fingerprint,
     pub(super) next_owner: u64,
     clock: Duration,
@@ -73,12 +75,18 @@ pub(super) struct Begun {
 #[derive(Debug)]
 pub(super) struct Fingerprint(u64);
 
+impl Default for Fingerprint {
+    fn default() -> Self {
+        Fingerprint(0xcbf2_9ce4_8422_2325)
+    }
+}
+
 impl Fingerprint {
     pub(super) fn get(&self) -> u64 {
         self.0
     }
 
-    fn mix(&mut self, bytes: &[u8]) {
+    pub(super) fn mix(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
@@ -98,7 +106,8 @@ impl World {
             operations: 0,
             power_off_in: None,
             delays: (Duration::from_micros(10), Duration::from_millis(1)),
-            fingerprint: Fingerprint(0xcbf2_9ce4_8422_2325),
+            stalls: (0.0, Duration::ZERO),
+            fingerprint: Fingerprint::default(),
             next_owner: 0,
             clock: Duration::ZERO,
             events: BTreeMap::new(),
@@ -167,6 +176,13 @@ impl World {
         drop(events);
     }
 
+    /// The process ends; the disk goes on.
+    pub(super) fn kill(&self) {
+        let events = self.state.lock().kill();
+        self.executor.end_all();
+        drop(events);
+    }
+
     /// Ends tasks and events, for good.
     pub(super) fn end(&self) {
         let events = self.state.lock().end();
@@ -204,7 +220,10 @@ impl State {
         self.fingerprint.number(u64::from(fault.is_some()));
         let (shortest, longest) = self.delays;
         let spread = longest.saturating_sub(shortest).as_nanos().min(u128::from(u64::MAX)) as u64;
-        let delay = shortest + Duration::from_nanos(self.rng.u64(..=spread));
+        let mut delay = shortest + Duration::from_nanos(self.rng.u64(..=spread));
+        if self.stalls.0 > 0.0 && self.rng.f64() < self.stalls.0 {
+            delay = self.stalls.1;
+        }
         Ok(Begun { done_at: self.clock + delay, fault })
     }
 
@@ -243,13 +262,25 @@ impl State {
     }
 
     fn crash(&mut self) -> BTreeMap<EventKey, Event> {
+        let events = self.cut_off();
+        self.disk.crash(&mut self.rng);
+        events
+    }
+
+    fn kill(&mut self) -> BTreeMap<EventKey, Event> {
+        let events = self.cut_off();
+        self.disk.forget_handles();
+        events
+    }
+
+    /// Ends what is in flight, and begins anew.
+    fn cut_off(&mut self) -> BTreeMap<EventKey, Event> {
         let events = std::mem::take(&mut self.events);
         for event in events.values() {
             if let Event::Transfer(transfer) = event {
                 transfer.tear(&mut self.disk, &mut self.rng);
             }
         }
-        self.disk.crash(&mut self.rng);
         self.boot += 1;
         self.powered = true;
         self.power_off_in = None;
