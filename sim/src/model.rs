@@ -130,15 +130,17 @@ impl Model {
     }
 
     /// The ticket up to which everything must survive (J5).
-    pub fn promised(&self, records: &Records, judged: &Judged, loss: Loss) -> u64 {
+    /// With it, who was promised that.
+    pub fn promised(&self, records: &Records, judged: &Judged, loss: Loss) -> (u64, String) {
         if loss == Loss::Nothing {
-            return judged.states[judged.states.len() - 1].0;
+            return (judged.states[judged.states.len() - 1].0, "the clean close".to_owned());
         }
         let full = |moment: u64| {
             let tickets = records.attempts.iter().filter(|a| a.durability == Durability::Full);
             tickets.filter_map(Attempt::ticket).filter(|ticket| *ticket <= moment).max()
         };
-        let mut promised = records.cuts.iter().copied().max().unwrap_or(0);
+        let cut = records.cuts.iter().copied().max().unwrap_or(0);
+        let mut promised = (cut, format!("the checkpoint at {cut}"));
         for attempt in records.attempts.iter().filter(|a| a.end == End::Acknowledged) {
             let firm = loss == Loss::Process || attempt.durability == Durability::Full;
             let covers = match (&attempt.plan, attempt.ticket()) {
@@ -149,15 +151,21 @@ impl Model {
                 // It only read, and its commit confirms what it read.
                 (Some(_), None) => attempt.reads_at,
             };
-            if firm || attempt.plan.is_none() {
-                promised = promised.max(covers);
+            if (firm || attempt.plan.is_none()) && covers > promised.0 {
+                promised = (covers, describe(attempt, attempt.ticket()));
             }
         }
         promised
     }
 
     /// Compares what a restart found with what may be there (J5), and takes it over. Says the ticket it stands at.
-    pub fn survive(&mut self, judged: &Judged, promised: u64, found: &State) -> Result<u64> {
+    pub fn survive(
+        &mut self,
+        judged: &Judged,
+        promise: &(u64, String),
+        found: &State,
+    ) -> Result<u64> {
+        let (promised, to) = promise;
         let marks = marks(found);
         let last = judged
             .states
@@ -171,12 +179,11 @@ impl Model {
                 found.difference(expected)
             );
         }
-        let missing =
-            judged.states.iter().find(|(other, _)| *other > *ticket && *other <= promised);
+        let missing = judged.states.iter().find(|(other, _)| *other > *ticket && other <= promised);
         if let Some((missing, _)) = missing {
             bail!(
                 "the database stands at ticket {ticket}, and the commit with ticket {missing} is lost; \
-                 all up to {promised} was promised"
+                 all up to {promised} was promised by {to}"
             );
         }
         for (_, state) in judged.states.iter().take(at + 1).skip(1) {

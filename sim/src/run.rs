@@ -202,7 +202,7 @@ impl Run<'_> {
             );
         }
         if life.aftermath.stock && !matches!(ended, Ended::Dropped) {
-            self.visited(&judged, promised).context("stock SQLite's visit")?;
+            self.visited(&judged, promised.0).context("stock SQLite's visit")?;
         }
         let rotten = life.aftermath.rot.and_then(|target| self.rot(target));
         let found = match self.surveyed(life) {
@@ -221,8 +221,11 @@ impl Run<'_> {
             return Ok(true);
         }
         // A damaged last group can't be told from a torn one; see the log's design.
-        let promised = if rotten == Some(Target::Log) { 0 } else { promised };
-        let stands = self.model.survive(&judged, promised, &found)?;
+        let promised = match rotten {
+            Some(Target::Log) => (0, String::new()),
+            _ => promised,
+        };
+        let stands = self.model.survive(&judged, &promised, &found)?;
         self.coverage.add("commits.survived", judged.len() as u64);
         self.history = self.history.rotate_left(5) ^ stands;
         if rotten.is_some() {
