@@ -77,6 +77,24 @@ impl Condvar {
     }
 }
 
+/// A number that this thread keeps, to choose what it need not share with others: small, and mostly its own.
+#[cfg(not(any(heddle_loom, heddle_shuttle)))]
+#[inline]
+pub fn thread_number() -> usize {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static NUMBER: usize = NEXT.fetch_add(1, Relaxed);
+    }
+    NUMBER.with(|number| *number)
+}
+
+/// A number that this thread keeps: the same for all, so that the models stay small.
+#[cfg(any(heddle_loom, heddle_shuttle))]
+pub fn thread_number() -> usize {
+    0
+}
+
 /// Cells whose accesses loom can check.
 pub mod cell {
     #[cfg(heddle_loom)]

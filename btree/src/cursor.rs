@@ -365,6 +365,21 @@ impl<P: Pages> Cursor<P> {
         Ok(view.row(index)?)
     }
 
+    /// The rowid and record of the current row in a table tree, if no chain has to be read for it (or
+    /// [`Cursor::entry`] has read it).
+    ///
+    /// # Errors
+    /// As [`Cursor::rowid`].
+    #[inline]
+    pub fn try_row(&self) -> Result<Option<(i64, &[u8])>> {
+        let (rowid, payload) = self.row()?;
+        Ok(match (payload.overflow, &self.whole) {
+            (None, _) => Some((rowid, payload.local)),
+            (Some(_), Some(whole)) => Some((rowid, whole)),
+            (Some(_), None) => None,
+        })
+    }
+
     /// The payload of the current entry as far as it lies on the page, which is often all of it.
     ///
     /// # Errors

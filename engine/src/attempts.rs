@@ -6,13 +6,12 @@
 
 use std::marker::PhantomData;
 
-use heddle_base::sync::Arc;
 use heddle_base::sync::atomic::Ordering;
 use heddle_io::BoxFuture;
 use heddle_txn::Retry;
 
-use crate::core::Core;
 use crate::database::wait_for_memory;
+use crate::lanes::Lanes;
 use crate::transaction::{Attempt, Failed, Transaction};
 use crate::{Database, Error, Result, TxOptions};
 
@@ -77,16 +76,17 @@ impl Database {
     }
 
     pub(crate) fn attempts(&self, options: TxOptions) -> Result<Attempts<'_>> {
-        let core = self.core()?;
+        let lanes = self.lanes()?;
+        let core = lanes.core();
         let options = self.inner_options(core, options)?;
         let retry = Retry::new(&core.manager, options);
-        Ok(Attempts { core, options, retry, schema_conflicts: 0 })
+        Ok(Attempts { lanes, options, retry, schema_conflicts: 0 })
     }
 }
 
 /// The attempts of one transaction.
 pub(crate) struct Attempts<'db> {
-    core: &'db Arc<Core>,
+    lanes: &'db Lanes,
     options: heddle_txn::TxOptions,
     retry: Retry,
     schema_conflicts: u32,
@@ -101,10 +101,10 @@ impl Attempts<'_> {
     /// # Cancel safety
     /// Dropped while it waits, it leaves the line.
     pub(crate) async fn begin(&mut self) -> Result<Transaction> {
-        self.core.take_turn().await;
-        wait_for_memory(self.core).await?;
+        self.lanes.core().take_turn().await;
+        wait_for_memory(self.lanes.core()).await?;
         let inner = self.retry.begin().await?;
-        Transaction::begun(self.core, inner, self.options.mode).await
+        Transaction::begun(self.lanes, inner, self.options.mode).await
     }
 
     /// Commits it, if it came to its end: what came of it, or `None` if it is to be run again.
@@ -119,7 +119,7 @@ impl Attempts<'_> {
         tx: Transaction,
         outcome: Result<T>,
     ) -> Result<Option<T>> {
-        let core = self.core;
+        let core = self.lanes.core();
         let failed = match outcome {
             Ok(value) => match tx.try_commit().await {
                 Ok(_) => return Ok(Some(value)),

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
 use heddle_base::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use heddle_base::sync::{Arc, Mutex};
 use heddle_base::{PageNo, RowId, Timestamp, TreeId};
@@ -56,10 +57,10 @@ pub(crate) struct Core {
     pub(crate) owns_env: bool,
     path: PathBuf,
     next_tree: AtomicU32,
-    next_holder: AtomicU64,
+    next_holder: CachePadded<AtomicU64>,
     /// The newest commit that was published here or replayed. Notes of the checkpointer have tickets too, so that the
     /// log's watermarks do not tell.
-    newest_commit: AtomicU64,
+    newest_commit: CachePadded<AtomicU64>,
     /// The log's size at which the maintenance task is to look again.
     next_look: AtomicU64,
     /// New transactions wait: memory is over its limit.
@@ -68,7 +69,7 @@ pub(crate) struct Core {
     pub(crate) checkpointing: AtomicBool,
     /// Handles made by opening, not yet closed.
     sessions: AtomicU64,
-    committing: AtomicU64,
+    committing: CachePadded<AtomicU64>,
     closed: AtomicBool,
     conflicts: Mutex<BTreeMap<String, u64>>,
     registration: Option<Registration>,
@@ -134,13 +135,13 @@ impl Core {
             owns_env: opened.owns_env,
             path: opened.path,
             next_tree: AtomicU32::new(opened.next_tree.get()),
-            next_holder: AtomicU64::new(0),
-            newest_commit: AtomicU64::new(opened.newest_commit.get()),
+            next_holder: CachePadded::default(),
+            newest_commit: CachePadded::new(AtomicU64::new(opened.newest_commit.get())),
             next_look: AtomicU64::new(LOOK_BYTES),
             pressed: AtomicBool::new(false),
             checkpointing: AtomicBool::new(false),
             sessions: AtomicU64::new(0),
-            committing: AtomicU64::new(0),
+            committing: CachePadded::default(),
             closed: AtomicBool::new(false),
             conflicts: Mutex::default(),
             registration: opened.registration,

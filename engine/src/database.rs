@@ -16,6 +16,7 @@ use heddle_wal::Log;
 
 use crate::checkpoint::{Checkpoint, Purpose};
 use crate::core::Core;
+use crate::lanes::Lanes;
 use crate::transaction::Transaction;
 use crate::{
     CheckpointSteps, Durability, Error, Isolation, Mode, Options, Result, TxOptions, opening,
@@ -32,14 +33,14 @@ pub struct Database {
 
 /// What one call of [`Database::open`] made (D1).
 struct Session {
-    core: Arc<Core>,
+    lanes: Lanes,
     closed: AtomicBool,
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if !self.closed.swap(true, Ordering::SeqCst) && self.core.end_session() {
-            let core = Arc::clone(&self.core);
+        if !self.closed.swap(true, Ordering::SeqCst) && self.lanes.core().end_session() {
+            let core = Arc::clone(self.lanes.core());
             let runtime = std::sync::Arc::clone(&core.env.runtime);
             let task = async move {
                 core.pulse.end();
@@ -113,7 +114,9 @@ impl Database {
     }
 
     fn of(core: Arc<Core>) -> Database {
-        Database { session: Arc::new(Session { core, closed: AtomicBool::new(false) }) }
+        Database {
+            session: Arc::new(Session { lanes: Lanes::new(core), closed: AtomicBool::new(false) }),
+        }
     }
 
     /// Gives up the log beside a database, with all commits in it that the file lacks. For a file that was changed by
@@ -140,15 +143,22 @@ impl Database {
 
     /// The open database, if this handle was not closed.
     pub(crate) fn core(&self) -> Result<&Arc<Core>> {
-        if self.session.closed.load(Ordering::Relaxed) || self.session.core.is_closed() {
+        Ok(self.lanes()?.core())
+    }
+
+    /// Where its transactions begin, if this handle was not closed.
+    #[inline]
+    pub(crate) fn lanes(&self) -> Result<&Lanes> {
+        let Session { lanes, closed } = &*self.session;
+        if closed.load(Ordering::Relaxed) || lanes.core().is_closed() {
             return Err(Error::Closed);
         }
-        Ok(&self.session.core)
+        Ok(lanes)
     }
 
     /// The file's path.
     pub fn path(&self) -> &Path {
-        self.session.core.path()
+        self.session.lanes.core().path()
     }
 
     /// Begins a transaction with the database's choices.
@@ -171,12 +181,13 @@ impl Database {
     /// # Cancel safety
     /// Safe: dropped while it waits, it leaves the line.
     pub async fn begin_with(&self, options: TxOptions) -> Result<Transaction> {
-        let core = self.core()?;
+        let lanes = self.lanes()?;
+        let core = lanes.core();
         let inner_options = self.inner_options(core, options)?;
         core.take_turn().await;
         wait_for_memory(core).await?;
         let inner = core.manager.begin(inner_options).await?;
-        Transaction::begun(core, inner, inner_options.mode).await
+        Transaction::begun(lanes, inner, inner_options.mode).await
     }
 
     /// Begins a transaction that only reads, at what is acknowledged: it waits for nobody, and there is nothing to commit.
@@ -187,10 +198,10 @@ impl Database {
     /// # Cancel safety
     /// Safe.
     pub async fn snapshot(&self) -> Result<Transaction> {
-        let core = self.core()?;
-        core.take_turn().await;
-        let inner = core.manager.snapshot()?;
-        Transaction::begun(core, inner, heddle_txn::Mode::Acknowledged).await
+        let lanes = self.lanes()?;
+        lanes.core().take_turn().await;
+        let inner = lanes.core().manager.snapshot()?;
+        Transaction::begun(lanes, inner, heddle_txn::Mode::Acknowledged).await
     }
 
     /// What the layer below is asked for.
@@ -341,7 +352,7 @@ impl Database {
 
     /// Counters and gauges.
     pub fn metrics(&self) -> crate::Metrics {
-        let core = &self.session.core;
+        let core = self.session.lanes.core();
         let log = core.log().metrics();
         let below = core.manager.metrics();
         crate::Metrics {
@@ -374,7 +385,8 @@ impl Database {
     /// # Cancel safety
     /// Dropped, the database is closed in the background.
     pub async fn close(self) -> Result<()> {
-        let Session { core, closed } = &*self.session;
+        let Session { lanes, closed } = &*self.session;
+        let core = lanes.core();
         if closed.swap(true, Ordering::SeqCst) {
             return Err(Error::Closed);
         }

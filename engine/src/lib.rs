@@ -40,6 +40,7 @@ mod database;
 mod directory;
 mod error;
 mod index;
+mod lanes;
 mod maintenance;
 mod merging;
 mod metrics;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use crossbeam_utils::CachePadded;
 use heddle_base::Timestamp;
-use heddle_base::sync::Mutex;
 use heddle_base::sync::atomic::{AtomicU64, Ordering};
+use heddle_base::sync::{Mutex, thread_number};
 
 /// A reading of a database's counters. Counts are since opening.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,13 +64,21 @@ pub struct Metrics {
 /// The live counters behind [`Metrics`]. Relaxed: only statistics read them.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    begun: AtomicU64,
-    commits: AtomicU64,
-    rollbacks: AtomicU64,
+    stripes: [CachePadded<Stripe>; STRIPES],
     pub(crate) conflicts: AtomicU64,
     pub(crate) retries: AtomicU64,
     pub(crate) checkpoint_changes: AtomicU64,
     checkpoint: Mutex<Checkpoints>,
+}
+
+const STRIPES: usize = 16;
+
+/// What the transactions of some threads count. One may begin by one stripe and end by another.
+#[derive(Debug, Default)]
+struct Stripe {
+    begun: AtomicU64,
+    commits: AtomicU64,
+    rollbacks: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -84,12 +93,18 @@ struct Checkpoints {
 impl Counters {
     #[inline]
     pub(crate) fn begun(&self) {
-        self.begun.fetch_add(1, Ordering::Relaxed);
+        self.stripe().begun.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn stripe(&self) -> &Stripe {
+        &self.stripes[thread_number() % STRIPES]
     }
 
     #[inline]
     pub(crate) fn ended(&self, committed: bool) {
-        let counter = if committed { &self.commits } else { &self.rollbacks };
+        let stripe = self.stripe();
+        let counter = if committed { &stripe.commits } else { &stripe.rollbacks };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -114,7 +129,11 @@ impl Counters {
     pub(crate) fn read(&self) -> Metrics {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let checkpoint = self.checkpoint.lock();
-        let (commits, rollbacks) = (load(&self.commits), load(&self.rollbacks));
+        let sum = |of: fn(&Stripe) -> &AtomicU64| -> u64 {
+            self.stripes.iter().map(|stripe| load(of(stripe))).sum()
+        };
+        let (commits, rollbacks) = (sum(|s| &s.commits), sum(|s| &s.rollbacks));
+        let begun = sum(|s| &s.begun);
         Metrics {
             commits,
             rollbacks,
@@ -126,7 +145,7 @@ impl Counters {
             checkpoint_changes: load(&self.checkpoint_changes),
             last_checkpoint: checkpoint.last,
             checkpoint_step: checkpoint.step,
-            open_transactions: load(&self.begun).saturating_sub(commits + rollbacks),
+            open_transactions: begun.saturating_sub(commits + rollbacks),
             ..Metrics::default()
         }
     }

@@ -8,12 +8,14 @@ use heddle_base::sync::Arc;
 use heddle_base::{Timestamp, TreeId};
 use smallvec::SmallVec;
 
-use crate::rowids::{Held, Holder, RowIds, TableIds};
+use crate::core::Core;
+use crate::rowids::{Held, Holder, TableIds};
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Reservations {
-    holder: Holder,
+    /// Its number, from the first table on.
+    holder: Option<Holder>,
     tables: SmallVec<[Touched; 2]>,
 }
 
@@ -54,17 +56,14 @@ impl Touched {
 pub(crate) struct Mark(SmallVec<[(TreeId, Option<i64>); 2]>);
 
 impl Reservations {
-    pub(crate) fn new(holder: Holder) -> Reservations {
-        Reservations { holder, tables: SmallVec::new() }
-    }
-
     /// The entry of one table.
-    pub(crate) fn table(&mut self, rowids: &RowIds, tree: TreeId) -> &mut Touched {
+    pub(crate) fn table(&mut self, core: &Core, tree: TreeId) -> &mut Touched {
         let at = match self.tables.iter().position(|touched| touched.tree == tree) {
             Some(at) => at,
             None => {
-                let held = Held::new(self.holder);
-                let ids = rowids.table(tree);
+                let holder = *self.holder.get_or_insert_with(|| core.next_holder());
+                let held = Held::new(holder);
+                let ids = core.rowids.table(tree);
                 self.tables.push(Touched {
                     tree,
                     ids,

@@ -6,7 +6,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use heddle_base::RowId;
-use heddle_btree::key;
+use heddle_txn::Step;
 
 use crate::Result;
 use crate::cells;
@@ -47,8 +47,6 @@ pub struct Scan<'t> {
     table: usize,
     source: Source,
     cursor: heddle_txn::Cursor,
-    /// The record of the row that is lent out.
-    record: Vec<u8>,
 }
 
 impl<'t> Scan<'t> {
@@ -66,7 +64,7 @@ impl<'t> Scan<'t> {
             Source::Index(index) => &info.indexes[index].tree,
         };
         let cursor = tx.inner.range(tree, from, to, direction.inner());
-        Scan { tx, table, source, cursor, record: Vec::new() }
+        Scan { tx, table, source, cursor }
     }
 
     /// The next row, `None` after the last.
@@ -76,38 +74,37 @@ impl<'t> Scan<'t> {
     ///
     /// # Cancel safety
     /// Dropped before it ends, the row may be passed over.
+    #[inline]
     pub async fn next(&mut self) -> Result<Option<Row<'_>>> {
         if self.tx.core.turn_is_over(turns::ROW) {
             turns::give_way().await;
         }
         let Transaction { catalog, inner, .. } = &mut *self.tx;
-        let record = &mut self.record;
-        let copied = self.cursor.next_with(inner, |key, value| {
-            record.clear();
-            record.extend_from_slice(value);
-            key::decode_rowid(key)
-        });
-        let Some(rowid) = copied.await? else {
-            return Ok(None);
-        };
+        loop {
+            match self.cursor.try_step(inner)? {
+                Step::Row(()) => break,
+                Step::NeedsIo => self.cursor.load().await?,
+                Step::End => return Ok(None),
+            }
+        }
         let table = &catalog.tables()[self.table];
-        let (rowid, record) = match self.source {
+        let encoding = catalog.encoding();
+        let index = match self.source {
+            Source::Table if !table.def.without_rowid => {
+                let row = self.cursor.row()?;
+                return Ok(row.map(|(id, at)| Row::lent(table, encoding, Some(RowId(id)), at)));
+            }
             Source::Table => {
-                let rowid = rowid.filter(|_| !table.def.without_rowid).map(RowId);
-                return Ok(Some(Row::lent(table, catalog.encoding(), rowid, record)));
+                let record = self.cursor.value()?;
+                return Ok(record.map(|record| Row::lent(table, encoding, None, record)));
             }
-            Source::Index(index) => {
-                let index = &table.indexes[index];
-                let name = cells::named_row(table, index, record)?;
-                match inner.get(&table.tree, &name.tree_key()).await? {
-                    Some(record) => (name.rowid(), record),
-                    None => {
-                        let what = "it names a row that does not exist";
-                        return Err(cells::corrupt(&index.def.name, what));
-                    }
-                }
-            }
+            Source::Index(index) => &table.indexes[index],
         };
-        Ok(Some(Row::new(table, catalog.encoding(), rowid.map(RowId), record)))
+        let Some(entry) = self.cursor.value()? else { return Ok(None) };
+        let name = cells::named_row(table, index, entry)?;
+        match inner.get(&table.tree, &name.tree_key()).await? {
+            Some(record) => Ok(Some(Row::new(table, encoding, name.rowid().map(RowId), record))),
+            None => Err(cells::corrupt(&index.def.name, "it names a row that does not exist")),
+        }
     }
 }

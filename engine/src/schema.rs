@@ -458,7 +458,7 @@ async fn commit_here(mut tx: Transaction) -> std::result::Result<Committed, Fail
     }
     let Transaction { mut core, inner, catalog, reservations, witness, .. } = tx;
     let changing = Changing::begin(&core).await;
-    let stale = core.history.newest().is_none_or(|now| !std::sync::Arc::ptr_eq(&now, &base));
+    let stale = !core.history.newest().catalog.is(&base);
     if stale {
         return Err(Failed::Here(Error::Conflict(Conflict {
             table: "sqlite_schema".to_owned(),

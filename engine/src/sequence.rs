@@ -27,7 +27,7 @@ pub(crate) async fn next(tx: &mut Transaction, table: &TableInfo) -> Result<RowI
     if remembered == i64::MAX {
         return Err(Error::Full { table: table.def.name.to_string() });
     }
-    let touched = tx.reservations.table(&tx.core.rowids, table.tree.id);
+    let touched = tx.reservations.table(&tx.core, table.tree.id);
     touched.view = touched.view.max(Some(remembered));
     tx.next_rowid(table).await
 }

@@ -356,7 +356,7 @@ impl<'tx> Table<'tx> {
         }
         self.write(&info, plan)?;
         if let (true, Some(rowid)) = (chosen, row.rowid()) {
-            let touched = self.tx.reservations.table(&self.tx.core.rowids, info.tree.id);
+            let touched = self.tx.reservations.table(&self.tx.core, info.tree.id);
             touched.ids.reserve(&mut touched.held, RowId(rowid));
         }
         if info.def.autoincrement {
@@ -434,7 +434,7 @@ impl<'tx> Table<'tx> {
         if moves {
             self.note_deleted(&info, &old_name);
             if let Some(rowid) = new_name.rowid() {
-                let touched = self.tx.reservations.table(&self.tx.core.rowids, info.tree.id);
+                let touched = self.tx.reservations.table(&self.tx.core, info.tree.id);
                 touched.ids.reserve(&mut touched.held, RowId(rowid));
             }
         }
@@ -464,7 +464,7 @@ impl<'tx> Table<'tx> {
 
     fn note_deleted(&mut self, info: &TableInfo, name: &RowName) {
         if let Some(rowid) = name.rowid() {
-            let touched = self.tx.reservations.table(&self.tx.core.rowids, info.tree.id);
+            let touched = self.tx.reservations.table(&self.tx.core, info.tree.id);
             // AUTOINCREMENT never gives a number again.
             touched.note_deleted(rowid, !info.def.autoincrement);
         }

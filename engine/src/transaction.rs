@@ -16,6 +16,7 @@ use heddle_txn::TreeRef;
 
 use crate::catalog::{Catalog, TableInfo};
 use crate::core::Core;
+use crate::lanes::{Lane, Lanes};
 use crate::reservations::{Mark, Reservations};
 use crate::rowids::Allocation;
 use crate::table::Table;
@@ -112,14 +113,14 @@ pub struct Savepoint(u64);
 /// The database, and that a transaction in it is open (T3).
 #[derive(Debug)]
 pub(crate) struct Counted {
-    core: Arc<Core>,
+    lane: Arc<Lane>,
     committed: bool,
 }
 
 impl Counted {
-    fn new(core: &Arc<Core>) -> Counted {
-        core.counters.begun();
-        Counted { core: Arc::clone(core), committed: false }
+    fn new(lane: Arc<Lane>) -> Counted {
+        lane.core().counters.begun();
+        Counted { lane, committed: false }
     }
 
     pub(crate) fn committed(&mut self) {
@@ -131,38 +132,38 @@ impl Deref for Counted {
     type Target = Arc<Core>;
 
     fn deref(&self) -> &Arc<Core> {
-        &self.core
+        self.lane.core()
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.core.count_end(self.committed);
+        self.lane.core().count_end(self.committed);
     }
 }
 
 impl Transaction {
     /// Around what was begun below: finds the catalog that it sees.
     pub(crate) async fn begun(
-        core: &Arc<Core>,
+        lanes: &Lanes,
         inner: heddle_txn::Transaction,
         mode: heddle_txn::Mode,
     ) -> Result<Transaction> {
-        let catalog = loop {
-            match core.history.at(inner.snapshot()) {
-                Some(catalog) => break catalog,
-                None => core.history.settled().await,
+        let (lane, catalog) = loop {
+            match lanes.begin(inner.snapshot()) {
+                Some(found) => break found,
+                None => lanes.core().history.settled().await,
             }
         };
         let read_only = matches!(mode, heddle_txn::Mode::ReadOnly | heddle_txn::Mode::Acknowledged);
         Ok(Transaction {
-            core: Counted::new(core),
+            core: Counted::new(lane),
             inner,
             base_catalog: None,
             catalog,
             schema_changed: false,
             read_only,
-            reservations: Reservations::new(core.next_holder()),
+            reservations: Reservations::default(),
             last_rowid: None,
             witness: None,
             ahead: smallvec::SmallVec::new(),
@@ -379,11 +380,11 @@ impl Transaction {
     pub(crate) async fn next_rowid(&mut self, table: &TableInfo) -> Result<RowId> {
         let snapshot = self.inner.snapshot();
         loop {
-            if self.reservations.table(&self.core.rowids, table.tree.id).lowered {
+            if self.reservations.table(&self.core, table.tree.id).lowered {
                 let own = largest_rowid(&mut self.inner, &table.tree).await?;
-                self.reservations.table(&self.core.rowids, table.tree.id).settle(own);
+                self.reservations.table(&self.core, table.tree.id).settle(own);
             }
-            let touched = self.reservations.table(&self.core.rowids, table.tree.id);
+            let touched = self.reservations.table(&self.core, table.tree.id);
             let ids = Arc::clone(&touched.ids);
             match ids.allocate(&mut touched.held, snapshot, touched.view) {
                 Allocation::Given(rowid) => return Ok(rowid),
@@ -392,7 +393,7 @@ impl Transaction {
                     let own = largest_rowid(&mut self.inner, &table.tree).await?;
                     let newest = self.core.newest_rowid(&table.tree).await?;
                     ids.learn(newest);
-                    let touched = self.reservations.table(&self.core.rowids, table.tree.id);
+                    let touched = self.reservations.table(&self.core, table.tree.id);
                     // AUTOINCREMENT may remember a larger one.
                     touched.view = touched.view.max(Some(own));
                 }

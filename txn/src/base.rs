@@ -73,6 +73,9 @@ impl std::fmt::Debug for Base {
 }
 
 /// A base held for reading, together with what all transactions share.
+///
+/// On cache lines of its own, with its count: each lane has one, made at the same moment.
+#[repr(align(128))]
 pub(crate) struct Pin {
     pub(crate) shared: Arc<Shared>,
     pub(crate) base: Base,

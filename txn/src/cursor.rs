@@ -2,8 +2,8 @@
 //! the base.
 //!
 //! A row that needs no I/O is handed over without a future and without a copy:
-//! [`Cursor::try_next_with`]. Where there is nothing but the base, and that is seen once for all
-//! (view V2), a step is the B-tree cursor's own.
+//! [`Cursor::try_next_with`], or [`Cursor::try_step`] and [`Cursor::row`]. Where there is nothing but
+//! the base, and that is seen once for all (view V2), a step is the B-tree cursor's own.
 //!
 //! # Invariants
 //! - C1: of equal keys the transaction's own write counts ([`crate::own`]), then the newer version, then
@@ -20,6 +20,8 @@ use std::ops::Bound;
 use bytes::Bytes;
 use heddle_base::TreeId;
 use heddle_btree::cursor::{Cursor as BaseCursor, Seek, Step as BaseStep};
+use heddle_btree::key::{decode_rowid, encode_rowid};
+use heddle_btree::tree::TreeKind;
 use heddle_mvcc::{Direction, RunBlock};
 use heddle_wal::run::RunPin;
 
@@ -54,10 +56,25 @@ pub struct Cursor {
     /// Blocks of runs that were loaded since a step moved the walk.
     pins: Vec<RunPin>,
     note: Option<Note>,
+    /// In a tree of rows: the last rowid within the bounds, in the walk's direction.
+    last_row: Option<i64>,
     /// The last key passed, handed over or not.
     last: Vec<u8>,
     moved: bool,
     ended: bool,
+    lent: Lent,
+    /// The value lent, if it is a copy.
+    held: Vec<u8>,
+}
+
+/// Where the row lies that the last step arrived at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lent {
+    Nothing,
+    /// Under the base's cursor.
+    Base,
+    /// In `last` and `held`.
+    Held,
 }
 
 /// From where to where.
@@ -76,6 +93,19 @@ impl Bounds {
 
     pub(crate) fn far(&self) -> Bound<&[u8]> {
         self.far.as_ref().map(|key| &**key)
+    }
+
+    /// The last rowid within, if the keys are rowids and the far bound is one.
+    fn last_row(&self) -> Option<i64> {
+        let (step, end) = match self.direction {
+            Direction::Forward => (-1, i64::MAX),
+            Direction::Backward => (1, i64::MIN),
+        };
+        match &self.far {
+            Bound::Unbounded => Some(end),
+            Bound::Included(key) => decode_rowid(key),
+            Bound::Excluded(key) => decode_rowid(key)?.checked_add(step),
+        }
     }
 
     #[inline]
@@ -163,6 +193,37 @@ impl BaseSide {
         self.head = Head::Passed;
     }
 
+    /// Goes on to the next row and passes it: its rowid, or `End` beyond `last`.
+    #[inline]
+    fn step_row(&mut self, direction: Direction, last: i64) -> Result<Step<i64>> {
+        let Some(cursor) = &mut self.cursor else { return Ok(Step::End) };
+        match self.head {
+            Head::Passed => {
+                let step = match direction {
+                    Direction::Forward => cursor.try_next()?,
+                    Direction::Backward => cursor.try_prev()?,
+                };
+                match step {
+                    BaseStep::Row => self.head = Head::Ready,
+                    BaseStep::NeedsIo => return Ok(Step::NeedsIo),
+                    BaseStep::End => self.head = Head::End,
+                }
+            }
+            Head::Ready | Head::End => {}
+            Head::Unsought => return Ok(Step::NeedsIo),
+        }
+        if self.head == Head::End {
+            return Ok(Step::End);
+        }
+        let Some((rowid, _)) = cursor.try_row()? else { return Ok(Step::NeedsIo) };
+        let within = match direction {
+            Direction::Forward => rowid <= last,
+            Direction::Backward => rowid >= last,
+        };
+        self.head = if within { Head::Passed } else { Head::End };
+        Ok(if within { Step::Row(rowid) } else { Step::End })
+    }
+
     async fn load(&mut self, bounds: &Bounds) -> Result<()> {
         let Some(cursor) = &mut self.cursor else { return Ok(()) };
         match self.head {
@@ -206,7 +267,7 @@ struct NewerSide {
 
 impl NewerSide {
     fn new(view: &View, tree: TreeId) -> Self {
-        let complete = match view.overlay(tree) {
+        let complete = match view.unmerged(tree) {
             Some(overlay) => overlay.is_empty(&heddle_mvcc::pin()),
             None => true,
         };
@@ -309,8 +370,11 @@ impl Cursor {
             Direction::Forward => (lower, upper),
             Direction::Backward => (upper, lower),
         };
+        let bounds = Bounds { tree: tree.id, direction, near, far };
+        let of_rows = matches!(*tree.kind, TreeKind::Table);
         Self {
-            bounds: Bounds { tree: tree.id, direction, near, far },
+            last_row: if of_rows { bounds.last_row() } else { None },
+            bounds,
             base: BaseSide::new(&tx.view, tree),
             newer: NewerSide::new(&tx.view, tree.id),
             own: OwnSide::default(),
@@ -320,6 +384,8 @@ impl Cursor {
             last: Vec::new(),
             moved: false,
             ended: false,
+            lent: Lent::Nothing,
+            held: Vec::new(),
         }
     }
 
@@ -380,6 +446,47 @@ impl Cursor {
         self.step_merged(tx, read)
     }
 
+    /// Goes to the next row, unless that needs I/O. [`Cursor::row`] and [`Cursor::value`] then lend it
+    /// until the next step.
+    ///
+    /// # Errors
+    /// As [`Cursor::next`].
+    #[inline]
+    pub fn try_step(&mut self, tx: &mut Transaction) -> Result<Step<()>> {
+        match self.last_row {
+            Some(last) if !self.ended && self.newer.is_done() && tx.writes.is_empty() => {
+                self.step_row(tx, last)
+            }
+            _ => self.step_held(tx),
+        }
+    }
+
+    /// The row of a table tree that the last step arrived at: its rowid, and its record where that
+    /// lies. `None` if there is none, or the tree is an index.
+    ///
+    /// # Errors
+    /// What reading the base gives.
+    #[inline]
+    pub fn row(&self) -> Result<Option<(i64, &[u8])>> {
+        match (self.lent, &self.base.cursor) {
+            (Lent::Base, Some(cursor)) => Ok(cursor.try_row()?),
+            (Lent::Held, _) => Ok(decode_rowid(&self.last).map(|rowid| (rowid, &*self.held))),
+            _ => Ok(None),
+        }
+    }
+
+    /// The value that the last step arrived at.
+    ///
+    /// # Errors
+    /// As [`Cursor::row`].
+    #[inline]
+    pub fn value(&self) -> Result<Option<&[u8]>> {
+        match self.lent {
+            Lent::Held => Ok(Some(&self.held)),
+            _ => Ok(self.row()?.map(|(_, record)| record)),
+        }
+    }
+
     /// Reads what the last step lacked.
     ///
     /// # Errors
@@ -396,6 +503,44 @@ impl Cursor {
             return Ok(());
         }
         self.base.load(&self.bounds).await
+    }
+
+    /// A step to a row where there is nothing but the base: the row stays where it is.
+    #[inline]
+    fn step_row(&mut self, tx: &mut Transaction, last: i64) -> Result<Step<()>> {
+        if let Some(note) = &mut self.note {
+            note.begin(&mut tx.reads, &self.bounds);
+        }
+        match self.base.step_row(self.bounds.direction, last)? {
+            Step::Row(rowid) => {
+                let key = encode_rowid(rowid);
+                if let Some(note) = &mut self.note {
+                    note.extend(&mut tx.reads, &self.bounds, Bound::Included(&key), &self.last);
+                }
+                self.last.clear();
+                self.last.extend_from_slice(&key);
+                self.moved = true;
+                self.lent = Lent::Base;
+                Ok(Step::Row(()))
+            }
+            Step::NeedsIo => Ok(Step::NeedsIo),
+            Step::End => Ok(self.end(tx)),
+        }
+    }
+
+    /// A step to a row whose value is copied.
+    fn step_held(&mut self, tx: &mut Transaction) -> Result<Step<()>> {
+        self.lent = Lent::Nothing;
+        let mut held = std::mem::take(&mut self.held);
+        let step = self.try_next_with(tx, |_, value| {
+            held.clear();
+            held.extend_from_slice(value);
+        });
+        self.held = held;
+        if matches!(step, Ok(Step::Row(()))) {
+            self.lent = Lent::Held;
+        }
+        step
     }
 
     /// A step where there is nothing but the base.
@@ -492,6 +637,7 @@ impl Cursor {
             note.extend(&mut tx.reads, &self.bounds, far, &self.last);
         }
         self.ended = true;
+        self.lent = Lent::Nothing;
         Step::End
     }
 }

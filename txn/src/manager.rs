@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crossbeam_utils::CachePadded;
 use heddle_base::sync::atomic::AtomicU64;
-use heddle_base::sync::{Arc, Mutex};
+use heddle_base::sync::{Arc, Mutex, thread_number};
 use heddle_base::{SchemaVersion, Timestamp, TreeId};
 use heddle_io::Env;
 use heddle_mvcc::{GcInput, GcStats, Registry, Stale, Store};
@@ -237,7 +237,7 @@ impl Manager {
 
     /// Takes a snapshot: pins the base, registers, and tries again if the collector moved past.
     fn view(&self, mode: Mode) -> Result<View> {
-        let lane = &self.0.lanes[lane() % self.0.lanes.len()];
+        let lane = &self.0.lanes[thread_number() % self.0.lanes.len()];
         loop {
             let pin = Arc::clone(&lane.lock());
             let ts = self.watermark(mode).max(pin.base.ts);
@@ -375,20 +375,4 @@ impl std::fmt::Debug for Manager {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Manager").field("base", &self.base()).finish_non_exhaustive()
     }
-}
-
-/// This thread's lane.
-#[cfg(not(any(heddle_loom, heddle_shuttle)))]
-fn lane() -> usize {
-    use std::sync::atomic::AtomicUsize;
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static LANE: usize = NEXT.fetch_add(1, Relaxed);
-    }
-    LANE.with(|lane| *lane)
-}
-
-#[cfg(any(heddle_loom, heddle_shuttle))]
-fn lane() -> usize {
-    0
 }

@@ -3,15 +3,16 @@
 //! # Invariants
 //! - V1: a view is registered before anything is read through it, and until it is dropped: so no
 //!   version that it sees goes (mvcc K1), and the pin keeps its pages (B2).
-//! - V2: what a view sees never changes. In particular, a tree whose overlay was once seen empty
-//!   has nothing for it but its base.
+//! - V2: what a view sees never changes. In particular, a tree whose overlay once had nothing newer
+//!   than the base has nothing for it but its base.
 
 use std::ops::Bound;
 
 use bytes::Bytes;
+use crossbeam_epoch::Guard;
 use heddle_base::sync::Arc;
 use heddle_base::{Timestamp, TreeId};
-use heddle_btree::tree::{Lookup as BaseLookup, Tree};
+use heddle_btree::tree::{Lookup as BaseLookup, Tree, TreeView};
 use heddle_io::BoxFuture;
 use heddle_mvcc::registry::SlotId;
 use heddle_mvcc::{Direction, Lookup, Overlay, RunBlock, View as Span};
@@ -61,11 +62,25 @@ impl View {
         self.pin.shared.trees.get(tree).map(|state| &*state.overlay)
     }
 
+    /// A tree's versions, if any of them may be newer than the base: what a checkpoint has merged is collected
+    /// later, and until then need not be looked through. `None` is for good (V2).
+    #[inline]
+    pub(crate) fn unmerged(&self, tree: TreeId) -> Option<&Overlay> {
+        // A commit that the view sees was published before its timestamp was taken, and linked before that: it is
+        // pending here, or the newest commit is at least as new.
+        self.overlay(tree).filter(|overlay| !overlay.untouched(self.pin.base.ts))
+    }
+
     /// A tree of the base; `None` if it is empty there.
     #[inline]
     pub(crate) fn tree(&self, tree: &TreeRef) -> Option<Tree> {
-        let root = self.pin.base.roots.get(tree.id)?;
-        Some(Tree::new(root, std::sync::Arc::clone(&tree.kind)))
+        Some(Tree::of(self.pin.base.roots.get(tree.id)?, &tree.kind))
+    }
+
+    /// As [`View::tree`], for reads by key.
+    #[inline]
+    fn borrowed<'k>(&self, tree: &'k TreeRef) -> Option<TreeView<'k>> {
+        Some(TreeView::new(self.pin.base.roots.get(tree.id)?, &tree.kind))
     }
 
     pub(crate) fn pages(&self) -> PinnedPages {
@@ -78,10 +93,10 @@ impl View {
         &self,
         tree: TreeId,
         key: &[u8],
+        guard: &Guard,
     ) -> std::result::Result<Option<Option<Bytes>>, RunBlock> {
-        let Some(overlay) = self.overlay(tree) else { return Ok(None) };
-        let guard = heddle_mvcc::pin();
-        match overlay.get(key, self.span(), &guard) {
+        let Some(overlay) = self.unmerged(tree) else { return Ok(None) };
+        match overlay.get(key, self.span(), guard) {
             Lookup::Missing => Ok(None),
             Lookup::Tombstone => Ok(Some(None)),
             Lookup::Put(value) => Ok(Some(Some(value.into_owned()))),
@@ -102,7 +117,7 @@ impl View {
             let mut pins = Vec::new();
             loop {
                 pins.push(self.shared().runs.load(block).await?);
-                match self.newer(tree, key) {
+                match self.newer(tree, key, &heddle_mvcc::pin()) {
                     Ok(value) => return Ok(value),
                     Err(next) => block = next,
                 }
@@ -115,20 +130,34 @@ impl View {
     /// # Cancel safety
     /// It only reads.
     pub(crate) async fn get(&self, tree: &TreeRef, key: &[u8]) -> Result<Option<Bytes>> {
-        let newer = match self.newer(tree.id, key) {
+        let newer = {
+            // One for both: within it another costs nothing.
+            let guard = heddle_mvcc::pin();
+            match self.newer(tree.id, key, &guard) {
+                Ok(Some(value)) => return Ok(value),
+                Ok(None) => match self.try_base(tree, key)? {
+                    BaseLookup::Found(value) => return Ok(Some(value)),
+                    BaseLookup::Absent => return Ok(None),
+                    BaseLookup::NotCached => Ok(None),
+                },
+                Err(block) => Err(block),
+            }
+        };
+        let newer = match newer {
             Ok(newer) => newer,
             Err(block) => self.newer_after(tree.id, key, block).await?,
         };
         if let Some(value) = newer {
             return Ok(value);
         }
-        let Some(tree) = self.tree(tree) else { return Ok(None) };
-        let snapshot = &self.pin.base.snapshot;
-        match tree.try_get(snapshot, key, Bytes::copy_from_slice)? {
-            BaseLookup::Found(value) => Ok(Some(value)),
-            BaseLookup::Absent => Ok(None),
-            BaseLookup::NotCached => Ok(tree.get(snapshot, key).await?),
-        }
+        let Some(tree) = self.borrowed(tree) else { return Ok(None) };
+        Ok(tree.get(&self.pin.base.snapshot, key).await?)
+    }
+
+    #[inline]
+    fn try_base(&self, tree: &TreeRef, key: &[u8]) -> Result<BaseLookup<Bytes>> {
+        let Some(tree) = self.borrowed(tree) else { return Ok(BaseLookup::Absent) };
+        Ok(tree.try_get(&self.pin.base.snapshot, key, Bytes::copy_from_slice)?)
     }
 
     /// Hands the value of a key to `read`, in place; `None`, without a call, if that needs I/O.
@@ -139,8 +168,8 @@ impl View {
         key: &[u8],
         read: impl FnOnce(Option<&[u8]>) -> R,
     ) -> Result<Option<R>> {
-        if let Some(overlay) = self.overlay(tree.id) {
-            let guard = heddle_mvcc::pin();
+        let guard = heddle_mvcc::pin();
+        if let Some(overlay) = self.unmerged(tree.id) {
             match overlay.get(key, self.span(), &guard) {
                 Lookup::Missing => {}
                 Lookup::Tombstone => return Ok(Some(read(None))),
@@ -148,7 +177,7 @@ impl View {
                 Lookup::NeedsIo(_) => return Ok(None),
             }
         }
-        let Some(tree) = self.tree(tree) else { return Ok(Some(read(None))) };
+        let Some(tree) = self.borrowed(tree) else { return Ok(Some(read(None))) };
         let mut read = Some(read);
         let found = tree.try_get(&self.pin.base.snapshot, key, |value| {
             read.take().map(|read| read(Some(value)))

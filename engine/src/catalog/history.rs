@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use heddle_base::Timestamp;
 use heddle_base::sync::Mutex;
-use heddle_base::sync::atomic::{AtomicBool, Ordering};
+use heddle_base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use heddle_base::wait::WaitList;
 
 use crate::catalog::Catalog;
@@ -19,6 +19,8 @@ use crate::catalog::Catalog;
 #[derive(Debug)]
 pub(crate) struct History {
     changing: AtomicBool,
+    /// How many changes there were.
+    version: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -29,11 +31,19 @@ struct State {
     waiters: WaitList<()>,
 }
 
+/// The newest catalog, since when it holds, and how many changes led to it.
+pub(crate) struct Newest {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) since: Timestamp,
+    pub(crate) version: u64,
+}
+
 impl History {
     pub(crate) fn new(at: Timestamp, catalog: Catalog) -> History {
         let entries = vec![(at, Arc::new(catalog))];
         History {
             changing: AtomicBool::new(false),
+            version: AtomicU64::new(0),
             state: Mutex::new(State { entries, waiters: WaitList::default() }),
         }
     }
@@ -50,8 +60,24 @@ impl History {
     }
 
     /// The newest catalog.
-    pub(crate) fn newest(&self) -> Option<Arc<Catalog>> {
-        self.state.lock().entries.last().map(|(_, catalog)| Arc::clone(catalog))
+    pub(crate) fn newest(&self) -> Newest {
+        let state = self.state.lock();
+        let Some((since, catalog)) = state.entries.last() else {
+            unreachable!("H1: there is always an entry: trimming keeps the last")
+        };
+        let version = self.version.load(Ordering::SeqCst);
+        Newest { catalog: Arc::clone(catalog), since: *since, version }
+    }
+
+    /// How many changes there were; `None` while one is under way (H2). As long as that stays, so does the
+    /// newest catalog.
+    #[inline]
+    pub(crate) fn settled_version(&self) -> Option<u64> {
+        // In this order: who sees a change that has ended sees its count.
+        if self.changing.load(Ordering::SeqCst) {
+            return None;
+        }
+        Some(self.version.load(Ordering::SeqCst))
     }
 
     /// Before the ticket of a schema change is drawn; `false` if another change is under way.
@@ -66,6 +92,7 @@ impl History {
         if let Some((at, catalog)) = published {
             debug_assert!(state.entries.last().is_none_or(|(last, _)| *last < at), "H1");
             state.entries.push((at, catalog));
+            self.version.fetch_add(1, Ordering::SeqCst);
         }
         self.changing.store(false, Ordering::SeqCst);
         let woken: Vec<_> = std::iter::from_fn(|| state.waiters.pop()).collect();

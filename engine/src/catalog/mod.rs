@@ -41,6 +41,8 @@ pub(crate) struct Catalog {
     /// Names of views and virtual tables, folded.
     others: Vec<Box<str>>,
     format: Format,
+    /// What copies of it have in common.
+    identity: Arc<()>,
 }
 
 /// A table with its trees.
@@ -203,7 +205,12 @@ impl Catalog {
         format: Format,
     ) -> Catalog {
         let by_name = tables.iter().enumerate().map(|(i, t)| (folded(&t.def.name), i)).collect();
-        Catalog { tables, by_name, others, format }
+        Catalog { tables, by_name, others, format, identity: Arc::new(()) }
+    }
+
+    /// Whether one is a copy of the other.
+    pub(crate) fn is(&self, other: &Catalog) -> bool {
+        Arc::ptr_eq(&self.identity, &other.identity)
     }
 
     pub(crate) fn encoding(&self) -> Encoding {
