@@ -66,6 +66,21 @@ enum Place {
     BehindLast,
 }
 
+/// A row that a cursor is on: its cell is read once, and its record is then there for the asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowPlace {
+    /// Its rowid.
+    pub rowid: i64,
+    /// Where its record lies on the page.
+    start: u32,
+    len: u32,
+}
+
+impl RowPlace {
+    /// In place of `start`: the record was put together from a chain.
+    const WHOLE: u32 = u32::MAX;
+}
+
 /// A position in one tree, as one set of pages has it.
 pub struct Cursor<P: Pages> {
     /// On the leaf that the cursor is on: index of the entry, and number of cells (invariant 3).
@@ -365,19 +380,33 @@ impl<P: Pages> Cursor<P> {
         Ok(view.row(index)?)
     }
 
-    /// The rowid and record of the current row in a table tree, if no chain has to be read for it (or
-    /// [`Cursor::entry`] has read it).
+    /// The rowid of the current row in a table tree, and where its record lies, if no chain has to be read for it
+    /// (or [`Cursor::entry`] has read it).
     ///
     /// # Errors
     /// As [`Cursor::rowid`].
     #[inline]
-    pub fn try_row(&self) -> Result<Option<(i64, &[u8])>> {
-        let (rowid, payload) = self.row()?;
-        Ok(match (payload.overflow, &self.whole) {
-            (None, _) => Some((rowid, payload.local)),
-            (Some(_), Some(whole)) => Some((rowid, whole)),
-            (Some(_), None) => None,
-        })
+    pub fn try_row(&self) -> Result<Option<RowPlace>> {
+        let (view, index) = self.entry_view()?;
+        let (rowid, payload) = view.row(index)?;
+        let len = payload.local.len() as u32;
+        let start = match (payload.overflow, &self.whole) {
+            (None, _) => view.offset_of(payload.local) as u32,
+            (Some(_), Some(_)) => RowPlace::WHOLE,
+            (Some(_), None) => return Ok(None),
+        };
+        Ok(Some(RowPlace { rowid, start, len }))
+    }
+
+    /// The record that [`Cursor::try_row`] found, as long as the cursor has not moved since.
+    #[inline]
+    pub fn record_at(&self, place: RowPlace) -> &[u8] {
+        let (start, len) = (place.start as usize, place.len as usize);
+        match (&self.on, &self.whole) {
+            (_, Some(whole)) if place.start == RowPlace::WHOLE => whole,
+            (Some((page, _)), _) => page.get(start..start + len).unwrap_or_default(),
+            (None, _) => &[],
+        }
     }
 
     /// The payload of the current entry as far as it lies on the page, which is often all of it.

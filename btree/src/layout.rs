@@ -276,6 +276,12 @@ impl<'a> PageView<'a> {
         Ok(child)
     }
 
+    /// Where on the page something lies that was borrowed from it.
+    #[inline]
+    pub(crate) fn offset_of(&self, part: &[u8]) -> usize {
+        part.as_ptr().addr().wrapping_sub(self.data.as_ptr().addr())
+    }
+
     /// Where an interior page has its right child.
     pub(crate) fn right_child_offset(&self) -> usize {
         usize::from(self.header.start) + 8

@@ -103,6 +103,27 @@ impl<'a> Record<'a> {
     /// `Malformed` or `NotLocal`, if that column or one before it is so.
     #[inline]
     pub fn column(&self, index: usize) -> Result<Option<ValueRef<'a>>, RecordError> {
+        match self.short_column(index) {
+            Some(value) => Ok(Some(value)),
+            None => self.any_column(index),
+        }
+    }
+
+    /// A column that is here, if it and those before it have serial types of one byte, as nearly all have. `None`
+    /// says nothing: ask [`Record::column`].
+    #[inline]
+    pub fn short_column(&self, index: usize) -> Option<ValueRef<'a>> {
+        let types = self.bytes.get(self.types as usize..self.header as usize)?;
+        let (&serial, before) = types.get(..index.checked_add(1)?)?.split_last()?;
+        let mut start = self.header as usize;
+        for &serial in before {
+            start += short_body_len(serial)?;
+        }
+        let body = self.bytes.get(start..start + short_body_len(serial)?)?;
+        Some(decode(u64::from(serial), body))
+    }
+
+    fn any_column(&self, index: usize) -> Result<Option<ValueRef<'a>>, RecordError> {
         let mut columns = self.columns();
         for _ in 0..index {
             if !columns.skip()? {
@@ -205,6 +226,16 @@ fn body_len(serial: u64) -> Result<u64, RecordError> {
         0..=9 => Ok(FIXED[serial as usize]),
         10 | 11 => Err(RecordError::Malformed("a reserved serial type")),
         _ => Ok((serial - 12) / 2),
+    }
+}
+
+/// As [`body_len`], for a serial type of one byte; `None` for any other.
+#[inline]
+fn short_body_len(serial: u8) -> Option<usize> {
+    match serial {
+        0..=9 => Some([0, 1, 2, 3, 4, 6, 8, 8, 0, 0][usize::from(serial)]),
+        12..=127 => Some(usize::from(serial - 12) / 2),
+        _ => None,
     }
 }
 

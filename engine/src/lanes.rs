@@ -18,10 +18,13 @@ use crate::core::Core;
 
 const LANES: usize = if cfg!(any(heddle_loom, heddle_shuttle)) { 1 } else { 32 };
 
+/// Where a thread's lane is, once it has one.
+type Place = CachePadded<Mutex<Option<Arc<Lane>>>>;
+
 /// The lanes of one open database.
 pub(crate) struct Lanes {
     core: Arc<Core>,
-    lanes: Box<[CachePadded<Mutex<Option<Arc<Lane>>>>]>,
+    lanes: Box<[Place]>,
 }
 
 /// See the module. On cache lines of its own, with its count.

@@ -203,8 +203,14 @@ impl<'t> Row<'t> {
     /// # Errors
     /// [`Error::NoSuchColumn`]; [`Error::WrongType`] if it holds something else;
     /// [`Error::Corrupt`] if the record can't be read.
+    #[inline]
     pub fn get<T: FromValue>(&self, column: impl ColumnName) -> Result<T> {
         let position = self.position(&column)?;
+        if let Some(value) = self.usual(position)
+            && let Ok(value) = T::from_value(value)
+        {
+            return Ok(value);
+        }
         T::from_value(self.at(position)?).map_err(|error| match error {
             Error::WrongType { expected, found, .. } => {
                 let column = self.table.names[position].to_string();
@@ -240,11 +246,24 @@ impl<'t> Row<'t> {
         &self.record
     }
 
+    #[inline]
     fn position(&self, column: &impl ColumnName) -> Result<usize> {
         column.position(&self.table.names).ok_or_else(|| Error::NoSuchColumn {
             table: self.table.def.name.to_string(),
             column: column.describe(),
         })
+    }
+
+    /// A column in a record as nearly all are; `None` says nothing.
+    #[inline]
+    fn usual(&self, position: usize) -> Option<ValueRef<'_>> {
+        let def = &self.table.def;
+        if let (Some(rowid), true) = (self.rowid, def.rowid_alias == Some(position)) {
+            return Some(ValueRef::Integer(rowid.0));
+        }
+        let value =
+            Record::parse(&self.record).ok()?.short_column(*self.table.places.get(position)?)?;
+        Some(def.columns.get(position)?.load(value, self.encoding))
     }
 
     fn at(&self, position: usize) -> Result<ValueRef<'_>> {

@@ -10,7 +10,7 @@
 //!   before its reservation ends, so that nobody falls in between.
 //! - A3: a commit that deleted the largest row makes `committed` unknown: the next allocation looks again.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use heddle_base::sync::{Arc, Mutex};
 use heddle_base::{RowId, Timestamp, TreeId};
@@ -39,7 +39,8 @@ struct State {
     seen: i64,
     /// The newest commit that may have made the largest rowid smaller.
     lowered: Timestamp,
-    live: BTreeSet<(i64, Holder)>,
+    /// The largest rowid of each holder, in order. Who allocates mostly holds the last.
+    live: Vec<(i64, Holder)>,
 }
 
 /// What an allocation answers.
@@ -153,15 +154,26 @@ impl State {
     /// One entry for each holder: its largest.
     fn reserve(&mut self, held: &mut Held, rowid: i64) {
         if held.reserved.is_none_or(|largest| largest < rowid) {
-            self.release(held);
-            self.live.insert((rowid, held.holder));
+            match self.live.last_mut() {
+                Some(last) if Some(last.0) == held.reserved && last.1 == held.holder => {
+                    last.0 = rowid;
+                }
+                _ => {
+                    self.release(held);
+                    let entry = (rowid, held.holder);
+                    let at = self.live.partition_point(|other| *other < entry);
+                    self.live.insert(at, entry);
+                }
+            }
             held.reserved = Some(rowid);
         }
     }
 
     fn release(&mut self, held: &mut Held) {
-        if let Some(rowid) = held.reserved.take() {
-            self.live.remove(&(rowid, held.holder));
+        if let Some(rowid) = held.reserved.take()
+            && let Ok(at) = self.live.binary_search(&(rowid, held.holder))
+        {
+            self.live.remove(at);
         }
     }
 }

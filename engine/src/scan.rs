@@ -47,7 +47,14 @@ pub struct Scan<'t> {
     table: usize,
     source: Source,
     cursor: heddle_txn::Cursor,
+    /// The row that an index's entry named.
+    fetched: Option<(Option<i64>, Bytes)>,
+    /// Rows walked since they were last counted as work.
+    uncounted: u32,
 }
+
+/// Rows that are counted as work at once ([`turns`]).
+const COUNTED_ROWS: u32 = 32;
 
 impl<'t> Scan<'t> {
     pub(crate) fn new(
@@ -64,7 +71,7 @@ impl<'t> Scan<'t> {
             Source::Index(index) => &info.indexes[index].tree,
         };
         let cursor = tx.inner.range(tree, from, to, direction.inner());
-        Scan { tx, table, source, cursor }
+        Scan { tx, table, source, cursor, fetched: None, uncounted: 0 }
     }
 
     /// The next row, `None` after the last.
@@ -76,35 +83,75 @@ impl<'t> Scan<'t> {
     /// Dropped before it ends, the row may be passed over.
     #[inline]
     pub async fn next(&mut self) -> Result<Option<Row<'_>>> {
-        if self.tx.core.turn_is_over(turns::ROW) {
-            turns::give_way().await;
+        Ok(if self.step().await? { self.row() } else { None })
+    }
+
+    /// Goes to the next row, which [`Scan::row`] then lends; `false` after the last. As [`Scan::next`], where every
+    /// nanosecond counts: no row is moved on its way.
+    ///
+    /// # Errors
+    /// What reading can meet.
+    ///
+    /// # Cancel safety
+    /// Dropped before it ends, the row may be passed over.
+    #[inline]
+    pub async fn step(&mut self) -> Result<bool> {
+        self.uncounted += 1;
+        if self.uncounted == COUNTED_ROWS {
+            self.uncounted = 0;
+            if self.tx.core.turn_is_over(COUNTED_ROWS * turns::ROW) {
+                turns::give_way().await;
+            }
         }
-        let Transaction { catalog, inner, .. } = &mut *self.tx;
         loop {
-            match self.cursor.try_step(inner)? {
+            match self.cursor.try_step(&mut self.tx.inner)? {
                 Step::Row(()) => break,
                 Step::NeedsIo => self.cursor.load().await?,
-                Step::End => return Ok(None),
+                Step::End => {
+                    self.fetched = None;
+                    return Ok(false);
+                }
             }
         }
-        let table = &catalog.tables()[self.table];
-        let encoding = catalog.encoding();
-        let index = match self.source {
+        if let Source::Index(index) = self.source {
+            self.fetch(index).await?;
+        }
+        Ok(true)
+    }
+
+    /// The row that the last step came to.
+    #[inline]
+    pub fn row(&self) -> Option<Row<'_>> {
+        let catalog = &self.tx.catalog;
+        let table = catalog.tables().get(self.table)?;
+        let (rowid, record) = match self.source {
             Source::Table if !table.def.without_rowid => {
-                let row = self.cursor.row()?;
-                return Ok(row.map(|(id, at)| Row::lent(table, encoding, Some(RowId(id)), at)));
+                let (rowid, record) = self.cursor.row()?;
+                (Some(RowId(rowid)), record)
             }
-            Source::Table => {
-                let record = self.cursor.value()?;
-                return Ok(record.map(|record| Row::lent(table, encoding, None, record)));
+            Source::Table => (None, self.cursor.value()?),
+            Source::Index(_) => {
+                let (rowid, record) = self.fetched.as_ref()?;
+                (rowid.map(RowId), &**record)
             }
-            Source::Index(index) => &table.indexes[index],
         };
-        let Some(entry) = self.cursor.value()? else { return Ok(None) };
+        Some(Row::lent(table, catalog.encoding(), rowid, record))
+    }
+
+    /// Reads the row that the index's entry names.
+    async fn fetch(&mut self, index: usize) -> Result<()> {
+        self.fetched = None;
+        let Transaction { catalog, inner, .. } = &mut *self.tx;
+        let table = &catalog.tables()[self.table];
+        let index = &table.indexes[index];
+        let Some(entry) = self.cursor.value() else { return Ok(()) };
         let name = cells::named_row(table, index, entry)?;
         match inner.get(&table.tree, &name.tree_key()).await? {
-            Some(record) => Ok(Some(Row::new(table, encoding, name.rowid().map(RowId), record))),
-            None => Err(cells::corrupt(&index.def.name, "it names a row that does not exist")),
+            Some(record) => self.fetched = Some((name.rowid(), record)),
+            None => {
+                return Err(cells::corrupt(&index.def.name, "it names a row that does not exist"));
+            }
         }
+        Ok(())
     }
 }

@@ -344,17 +344,22 @@ impl<'tx> Table<'tx> {
         {
             return Err(duplicate_row(&info, row.rowid()));
         }
-        let mut plan = Plan::default();
         let record = cells::row_record(&info, &cells)?;
-        plan.put.push((None, Entry { key: row.tree_key(), record }));
-        for (i, index) in info.indexes.iter().enumerate() {
-            let entry = cells::index_entry(index, &cells, row.rowid())?;
-            if cells::is_constrained(index, &cells) {
-                self.check_unique(&info, index, &entry, None).await?;
+        let entry = Entry { key: row.tree_key(), record };
+        if info.indexes.is_empty() {
+            self.tx.inner.put(&info.tree, entry.key, entry.record)?;
+        } else {
+            let mut plan = Plan::default();
+            plan.put.push((None, entry));
+            for (i, index) in info.indexes.iter().enumerate() {
+                let entry = cells::index_entry(index, &cells, row.rowid())?;
+                if cells::is_constrained(index, &cells) {
+                    self.check_unique(&info, index, &entry, None).await?;
+                }
+                plan.put.push((Some(i), entry));
             }
-            plan.put.push((Some(i), entry));
+            self.write(&info, plan)?;
         }
-        self.write(&info, plan)?;
         if let (true, Some(rowid)) = (chosen, row.rowid()) {
             let touched = self.tx.reservations.table(&self.tx.core, info.tree.id);
             touched.ids.reserve(&mut touched.held, RowId(rowid));

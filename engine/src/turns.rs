@@ -15,6 +15,7 @@ use std::task::Poll;
 
 use crossbeam_utils::CachePadded;
 use heddle_base::sync::atomic::{AtomicU32, Ordering};
+use heddle_base::sync::thread_number;
 
 /// What beginning a transaction counts for.
 pub(crate) const BEGIN: u32 = 8;
@@ -45,23 +46,12 @@ impl Turns {
     #[inline]
     pub(crate) fn is_over(&self, work: u32, commits_running: impl FnOnce() -> bool) -> bool {
         // Of two threads in one lane one may be forgotten: it is a count of work, not of rows.
-        let lane = &self.lanes[lane() % LANES];
+        let lane = &self.lanes[thread_number() % LANES];
         let done = lane.load(Ordering::Relaxed).saturating_add(work);
         let over = done >= WITH_COMMITS && (done >= ALONE || commits_running());
         lane.store(if over { 0 } else { done }, Ordering::Relaxed);
         over
     }
-}
-
-/// This thread's lane.
-#[inline]
-fn lane() -> usize {
-    use std::sync::atomic::AtomicUsize;
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static LANE: usize = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    }
-    LANE.with(|lane| *lane)
 }
 
 /// Lets the executor run other tasks once, on whatever executor it is.

@@ -216,6 +216,7 @@ pub trait FromValue: Sized {
     fn from_value(value: ValueRef<'_>) -> Result<Self>;
 }
 
+#[cold]
 fn wrong(expected: &'static str, found: &ValueRef<'_>) -> Error {
     Error::WrongType { column: String::new(), expected, found: found.type_name() }
 }
@@ -223,6 +224,7 @@ fn wrong(expected: &'static str, found: &ValueRef<'_>) -> Error {
 macro_rules! from_integers {
     ($($t:ty),*) => { $(
         impl FromValue for $t {
+            #[inline]
             fn from_value(value: ValueRef<'_>) -> Result<Self> {
                 match value {
                     ValueRef::Integer(v) => <$t>::try_from(v).map_err(|_| wrong(stringify!($t), &value)),

@@ -19,7 +19,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use heddle_base::TreeId;
-use heddle_btree::cursor::{Cursor as BaseCursor, Seek, Step as BaseStep};
+use heddle_btree::cursor::{Cursor as BaseCursor, RowPlace, Seek, Step as BaseStep};
 use heddle_btree::key::{decode_rowid, encode_rowid};
 use heddle_btree::tree::TreeKind;
 use heddle_mvcc::{Direction, RunBlock};
@@ -72,7 +72,7 @@ pub struct Cursor {
 enum Lent {
     Nothing,
     /// Under the base's cursor.
-    Base,
+    Base(RowPlace),
     /// In `last` and `held`.
     Held,
 }
@@ -195,7 +195,7 @@ impl BaseSide {
 
     /// Goes on to the next row and passes it: its rowid, or `End` beyond `last`.
     #[inline]
-    fn step_row(&mut self, direction: Direction, last: i64) -> Result<Step<i64>> {
+    fn step_row(&mut self, direction: Direction, last: i64) -> Result<Step<RowPlace>> {
         let Some(cursor) = &mut self.cursor else { return Ok(Step::End) };
         match self.head {
             Head::Passed => {
@@ -215,13 +215,13 @@ impl BaseSide {
         if self.head == Head::End {
             return Ok(Step::End);
         }
-        let Some((rowid, _)) = cursor.try_row()? else { return Ok(Step::NeedsIo) };
+        let Some(row) = cursor.try_row()? else { return Ok(Step::NeedsIo) };
         let within = match direction {
-            Direction::Forward => rowid <= last,
-            Direction::Backward => rowid >= last,
+            Direction::Forward => row.rowid <= last,
+            Direction::Backward => row.rowid >= last,
         };
         self.head = if within { Head::Passed } else { Head::End };
-        Ok(if within { Step::Row(rowid) } else { Step::End })
+        Ok(if within { Step::Row(row) } else { Step::End })
     }
 
     async fn load(&mut self, bounds: &Bounds) -> Result<()> {
@@ -463,27 +463,21 @@ impl Cursor {
 
     /// The row of a table tree that the last step arrived at: its rowid, and its record where that
     /// lies. `None` if there is none, or the tree is an index.
-    ///
-    /// # Errors
-    /// What reading the base gives.
     #[inline]
-    pub fn row(&self) -> Result<Option<(i64, &[u8])>> {
+    pub fn row(&self) -> Option<(i64, &[u8])> {
         match (self.lent, &self.base.cursor) {
-            (Lent::Base, Some(cursor)) => Ok(cursor.try_row()?),
-            (Lent::Held, _) => Ok(decode_rowid(&self.last).map(|rowid| (rowid, &*self.held))),
-            _ => Ok(None),
+            (Lent::Base(row), Some(cursor)) => Some((row.rowid, cursor.record_at(row))),
+            (Lent::Held, _) => decode_rowid(&self.last).map(|rowid| (rowid, &*self.held)),
+            _ => None,
         }
     }
 
     /// The value that the last step arrived at.
-    ///
-    /// # Errors
-    /// As [`Cursor::row`].
     #[inline]
-    pub fn value(&self) -> Result<Option<&[u8]>> {
+    pub fn value(&self) -> Option<&[u8]> {
         match self.lent {
-            Lent::Held => Ok(Some(&self.held)),
-            _ => Ok(self.row()?.map(|(_, record)| record)),
+            Lent::Held => Some(&self.held),
+            _ => self.row().map(|(_, record)| record),
         }
     }
 
@@ -512,15 +506,15 @@ impl Cursor {
             note.begin(&mut tx.reads, &self.bounds);
         }
         match self.base.step_row(self.bounds.direction, last)? {
-            Step::Row(rowid) => {
-                let key = encode_rowid(rowid);
+            Step::Row(row) => {
+                let key = encode_rowid(row.rowid);
                 if let Some(note) = &mut self.note {
                     note.extend(&mut tx.reads, &self.bounds, Bound::Included(&key), &self.last);
                 }
                 self.last.clear();
                 self.last.extend_from_slice(&key);
                 self.moved = true;
-                self.lent = Lent::Base;
+                self.lent = Lent::Base(row);
                 Ok(Step::Row(()))
             }
             Step::NeedsIo => Ok(Step::NeedsIo),

@@ -132,6 +132,7 @@ impl Column {
     }
 
     /// A stored value as a reader sees it: REAL columns keep small whole numbers as integers.
+    #[inline]
     pub(crate) fn load<'a>(&self, value: value::ValueRef<'a>, encoding: Encoding) -> ValueRef<'a> {
         match value {
             value::ValueRef::Integer(v) if self.affinity == Affinity::Real => {
@@ -154,6 +155,7 @@ impl Column {
 }
 
 /// A record's value without any column's rules.
+#[inline]
 pub(crate) fn plain(value: value::ValueRef<'_>, encoding: Encoding) -> ValueRef<'_> {
     match value {
         value::ValueRef::Null => ValueRef::Null,
