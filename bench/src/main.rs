@@ -91,6 +91,9 @@ enum PeerName {
     Rocksdb,
     #[cfg(feature = "heddle")]
     Heddle,
+    /// HeddleDB's B-tree cursor alone: scans only.
+    #[cfg(feature = "heddle")]
+    BareCursor,
 }
 
 impl PeerName {
@@ -107,6 +110,8 @@ impl PeerName {
             PeerName::Rocksdb => "rocksdb",
             #[cfg(feature = "heddle")]
             PeerName::Heddle => "heddle",
+            #[cfg(feature = "heddle")]
+            PeerName::BareCursor => "bare-cursor",
         }
     }
 
@@ -123,6 +128,10 @@ impl PeerName {
             PeerName::Rocksdb => workload.run::<KeyValue<peers::rocks::Rocks>>(bed),
             #[cfg(feature = "heddle")]
             PeerName::Heddle => workload.run::<peers::heddle::Heddle>(bed),
+            #[cfg(feature = "heddle")]
+            PeerName::BareCursor if workload == Workload::Scan => peers::bare::scan(bed).map(Some),
+            #[cfg(feature = "heddle")]
+            PeerName::BareCursor => Ok(None),
         }
     }
 }

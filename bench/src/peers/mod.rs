@@ -1,6 +1,8 @@
 //! The databases that take part.
 
 #[cfg(feature = "heddle")]
+pub mod bare;
+#[cfg(feature = "heddle")]
 pub mod heddle;
 pub mod keyvalue;
 pub mod lmdb;

@@ -5,7 +5,7 @@ mod commits;
 mod held;
 mod opening;
 mod reads;
-mod whole;
+pub mod whole;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
