@@ -387,6 +387,16 @@ impl<P: Pages> Cursor<P> {
     /// As [`Cursor::rowid`].
     #[inline]
     pub fn try_row(&self) -> Result<Option<RowPlace>> {
+        if let Some((page, header)) = &self.on
+            && let Some((rowid, start, len)) = header.usual_row(page, self.index as usize)
+        {
+            return Ok(Some(RowPlace { rowid, start, len }));
+        }
+        self.unusual_row()
+    }
+
+    #[cold]
+    fn unusual_row(&self) -> Result<Option<RowPlace>> {
         let (view, index) = self.entry_view()?;
         let (rowid, payload) = view.row(index)?;
         let len = payload.local.len() as u32;

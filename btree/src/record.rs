@@ -474,6 +474,41 @@ mod tests {
         }
     }
 
+    /// The short way to a column agrees with the walk, and says nothing where that fails or has to look further.
+    #[test]
+    fn the_short_way_to_a_column_agrees_with_the_walk() {
+        let long = vec![b'x'; 70];
+        let values = [
+            ValueRef::Null,
+            ValueRef::Integer(0),
+            ValueRef::Integer(-300),
+            ValueRef::Integer(i64::MAX),
+            ValueRef::Real(1.5),
+            ValueRef::Text(b"abc"),
+            ValueRef::Blob(&long[..57]),
+            ValueRef::Text(&long),
+            ValueRef::Integer(1),
+        ];
+        let bytes = encoded(&values);
+        for end in 0..=bytes.len() {
+            let Ok(record) = Record::parse_local(&bytes[..end], bytes.len() as u64) else {
+                continue;
+            };
+            for index in 0..=values.len() {
+                match record.short_column(index) {
+                    Some(value) => assert_eq!(Ok(Some(value)), record.any_column(index), "{index}"),
+                    None => assert!(end < bytes.len() || index >= 7, "{index}"),
+                }
+            }
+            assert_eq!(record.short_column(usize::MAX), None);
+        }
+        // Reserved serial types, and a body beyond the end.
+        for hostile in [&[2, 10][..], &[2, 11], &[3, 10, 1, 7], &[2, 6, 0], &[2, 0x80], &[9, 1]] {
+            let record = Record::parse(hostile);
+            assert!(record.is_err() || record.is_ok_and(|r| r.short_column(0).is_none()));
+        }
+    }
+
     /// Invariant 2.
     #[test]
     fn a_local_part_tells_what_it_can() {

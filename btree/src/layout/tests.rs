@@ -91,8 +91,16 @@ proptest! {
         for i in 0..=view.cell_count() {
             let _ = view.child(i);
             let _ = view.rowid(i);
-            let _ = view.row(i);
+            let row = view.row(i);
             let _ = view.payload(i);
+            // The short way to a row finds what the other finds, and nothing else.
+            let local = row.ok().filter(|(_, payload)| {
+                view.kind() == PageKind::TableLeaf && payload.overflow.is_none()
+            });
+            let short = view.header().usual_row(&image, i).map(|(rowid, at, len)| {
+                (rowid, &image[at as usize..(at + len) as usize])
+            });
+            prop_assert_eq!(short, local.map(|(rowid, payload)| (rowid, payload.local)));
             if let Ok(cell) = view.cell(i) {
                 prop_assert!(cell.offset >= start + 8 && cell.offset + cell.size <= usable);
             }
