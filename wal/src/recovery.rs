@@ -85,6 +85,7 @@ pub struct Recovery {
     group: Option<(Group, usize, u32)>,
     /// Pieces of the record that is being read.
     pieces: BytesMut,
+    records: Records,
     /// Whether the beginning of any record has been seen.
     begun: bool,
     /// Groups beyond the position called durable.
@@ -138,6 +139,29 @@ pub(crate) async fn survey(env: &Env, names: &Names) -> Result<Vec<Found>> {
     Ok(found)
 }
 
+/// Memory for the records that are handed out: without the padding between groups, and not holding
+/// what was read.
+#[derive(Debug, Default)]
+struct Records(BytesMut);
+
+impl Records {
+    /// So much is allocated at once.
+    const BLOCK: usize = 256 << 10;
+
+    /// A record from its last piece and those before, if there are any.
+    fn whole(&mut self, pieces: &mut BytesMut, end: &[u8]) -> Bytes {
+        if !pieces.is_empty() {
+            pieces.extend_from_slice(end);
+            return pieces.split().freeze();
+        }
+        if self.0.capacity() < end.len() {
+            self.0 = BytesMut::with_capacity(end.len().max(Self::BLOCK));
+        }
+        self.0.extend_from_slice(end);
+        self.0.split().freeze()
+    }
+}
+
 impl Recovery {
     pub(crate) fn new(inner: Arc<Inner>, found: Vec<Found>) -> Self {
         let database_id = found.first().map(|found| found.header.database_id);
@@ -147,6 +171,7 @@ impl Recovery {
             facts: Facts { database_id, ..Facts::default() },
             group: None,
             pieces: BytesMut::new(),
+            records: Records::default(),
             begun: false,
             tail: VecDeque::new(),
             spans: Vec::new(),
@@ -212,7 +237,9 @@ impl Recovery {
             }
         }
         // A segment that takes over repeats what it took over.
-        self.tail.retain(|old| old.header.lsn < header.lsn);
+        while self.tail.back().is_some_and(|old| old.header.lsn >= header.lsn) {
+            self.tail.pop_back();
+        }
         self.tail.push_back(group.clone());
         let durable = facts.durable;
         while self.tail.front().is_some_and(|old| old.header.lsn + old.header.padded() <= durable) {
@@ -237,7 +264,8 @@ impl Recovery {
                 return Err(self.corrupt(&group, "an entry can't be read"));
             };
             let EntryHeader { kind, continued, delta } = entry.header;
-            let payload = group.bytes.slice(entry.payload.clone());
+            // Within the group: `entry_at` has seen to it.
+            let payload = group.bytes.get(entry.payload.clone()).unwrap_or_default();
             let ticket = Timestamp(group.header.before + u64::from(delta));
             *at = entry.payload.end;
             *number += 1;
@@ -260,23 +288,18 @@ impl Recovery {
             self.begun = true;
             match kind {
                 Kind::Commit => {
-                    let bytes = self.whole(payload);
+                    let bytes = self.records.whole(&mut self.pieces, payload);
                     return Ok(Some(Recovered::Commit { ticket, bytes }));
                 }
-                Kind::Control => return Ok(Some(Recovered::Control(self.whole(payload)))),
-                Kind::Piece => self.pieces.extend_from_slice(&payload),
+                Kind::Control => {
+                    let bytes = self.records.whole(&mut self.pieces, payload);
+                    return Ok(Some(Recovered::Control(bytes)));
+                }
+                Kind::Piece => self.pieces.extend_from_slice(payload),
                 Kind::Forget => self.pieces.clear(),
             }
         }
         Ok(None)
-    }
-
-    fn whole(&mut self, end: Bytes) -> Bytes {
-        if self.pieces.is_empty() {
-            return end;
-        }
-        self.pieces.extend_from_slice(&end);
-        self.pieces.split().freeze()
     }
 
     fn corrupt(&self, group: &Group, what: &'static str) -> Error {

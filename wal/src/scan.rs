@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use heddle_base::sync::Mutex;
 use heddle_io::{Access, Env, File, IoBuf, OpenOptions};
 
 use crate::format::{BLOCK, GROUP_HEADER, GroupHeader, NO_RESUME, SegmentHeader};
@@ -119,6 +120,7 @@ pub(crate) struct Scanner {
     /// Bytes read ahead, and their offset in the file.
     chunk: Bytes,
     chunk_at: u64,
+    spare: Spare,
 }
 
 impl Scanner {
@@ -132,6 +134,7 @@ impl Scanner {
             previous: None,
             chunk: Bytes::new(),
             chunk_at: 0,
+            spare: Spare::default(),
         }
     }
 
@@ -270,9 +273,11 @@ impl Scanner {
         };
         let room = found.header.capacity.saturating_sub(offset) as usize;
         let want = len.max(READ).min(room).max(len.min(room));
-        let (done, buf) = file.read_at(IoBuf::zeroed(want), offset).await;
+        self.chunk = Bytes::new();
+        let (done, buf) = file.read_at(self.spare.take(want), offset).await;
         let got = done?;
-        self.chunk = Bytes::from_owner(Chunk(buf)).slice(..got.min(want));
+        let lent = Lent { buf, spare: self.spare.clone() };
+        self.chunk = Bytes::from_owner(lent).slice(..got.min(want));
         self.chunk_at = offset;
         Ok(self.chunk.slice(..len.min(self.chunk.len())))
     }
@@ -312,12 +317,47 @@ impl Scanner {
     }
 }
 
-/// Lends a buffer's memory to [`Bytes`].
-struct Chunk(IoBuf);
+/// Buffers that nobody reads any more: fresh memory for each read costs more than the read.
+#[derive(Debug, Clone, Default)]
+struct Spare(Arc<Mutex<Vec<IoBuf>>>);
 
-impl AsRef<[u8]> for Chunk {
+impl Spare {
+    /// More are given back to the system.
+    const MOST: usize = 4;
+
+    fn take(&self, len: usize) -> IoBuf {
+        match self.0.lock().pop() {
+            Some(mut buf) => {
+                buf.resize(len);
+                buf
+            }
+            None => IoBuf::zeroed(len),
+        }
+    }
+
+    fn give(&self, buf: IoBuf) {
+        let mut spare = self.0.lock();
+        if spare.len() < Self::MOST && buf.capacity() <= READ {
+            spare.push(buf);
+        }
+    }
+}
+
+/// Lends a buffer's memory to [`Bytes`].
+struct Lent {
+    buf: IoBuf,
+    spare: Spare,
+}
+
+impl AsRef<[u8]> for Lent {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        &self.buf
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.spare.give(std::mem::replace(&mut self.buf, IoBuf::empty()));
     }
 }
 
