@@ -49,6 +49,7 @@ mod options;
 mod promise;
 mod pulse;
 mod recovery;
+mod replaying;
 mod reservations;
 mod row;
 mod rowids;

@@ -10,7 +10,6 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use heddle_base::sync::Arc;
 use heddle_base::{PageNo, RowId, Timestamp, TreeId};
 use heddle_btree::cursor::Seek;
@@ -32,6 +31,7 @@ use crate::core::{Core, Limits, Opened, SCHEMA_ROOT, schema_table};
 use crate::directory::{self, Found, Key, Registration};
 use crate::maintenance::{self, remove_runs};
 use crate::recovery::{Commits, Decision, FileFound, Lineage, Observed, Refusal, decide};
+use crate::replaying::{Linked, Replaying};
 use crate::{AutoVacuum, Error, Options, Result};
 
 /// Opens a database of its own, or finds the one that is open.
@@ -227,7 +227,7 @@ impl Opening<'_> {
         let counter = found.header.change_counter;
         let mut lineage = Lineage::default();
         let (mut newest, mut any, mut next_tree) = (Timestamp::ZERO, false, TreeId(0));
-        let mut runs: Vec<(Timestamp, RunName)> = Vec::new();
+        let mut replaying = Replaying::new(&manager);
         while let Some(recovered) = recovery.next().await? {
             any = true;
             match recovered {
@@ -243,13 +243,13 @@ impl Opening<'_> {
                     let cut = lineage.find(counter).map_or(Timestamp::ZERO, |control| control.cut);
                     // A later note may still raise the cut: then what was linked is of no use, and does no harm.
                     if ticket > cut {
-                        next_tree = next_tree.max(past_trees(&bytes)?);
-                        let replayed = manager.replay(ticket, &bytes, TreeId(u32::MAX))?;
-                        runs.extend(replayed.run.map(|name| (ticket, name)));
+                        replaying.add(ticket, bytes).await?;
                     }
                 }
             }
         }
+        let Linked { next_tree: past, mut runs } = replaying.finish().await?;
+        next_tree = next_tree.max(past);
         if any && lineage.is_empty() {
             return Err(self.bad_log("it has commits, but nothing says where they begin"));
         }
@@ -430,16 +430,4 @@ async fn base_rows(
         on_row = cursor.next().await?;
     }
     Ok(rows)
-}
-
-/// The number after all trees that a commit changes.
-fn past_trees(record: &Bytes) -> Result<TreeId> {
-    let Record::Commit(items) = redo::decode(record)? else { return Ok(TreeId(0)) };
-    let mut past = TreeId(0);
-    for item in items {
-        if let redo::Item::Change(change) = item? {
-            past = past.max(TreeId(change.tree.get().saturating_add(1)));
-        }
-    }
-    Ok(past)
 }

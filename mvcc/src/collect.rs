@@ -106,13 +106,23 @@ impl Overlay {
     /// Looks at up to `budget` chains, from where the last step stopped.
     pub(crate) fn collect(&self, needs: &Needs, budget: usize) -> GcStats {
         let mut stats = GcStats::default();
-        let Some(mut resume) = self.resume.try_lock() else {
+        let Some(mut round) = self.round.try_lock() else {
             return stats;
         };
         stats.freed += self.retain_runs(|ts| needs.keeps_run(ts));
+        if round.resume.is_none() {
+            if !round.is_worthwhile(needs.base_ts, self.garbage.load(Ordering::Relaxed)) {
+                stats.finished += 1;
+                return stats;
+            }
+            round.base_ts = needs.base_ts;
+            round.chains = 0;
+            self.garbage.store(0, Ordering::Relaxed);
+        }
+        let mut left = 0;
         while stats.visited < budget {
             let guard = crossbeam_epoch::pin();
-            let near = resume.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+            let near = round.resume.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
             let mut at = seek(&self.index, near, Direction::Forward, &guard);
             let mut last = None;
             for _ in 0..BATCH.min(budget - stats.visited) {
@@ -120,26 +130,37 @@ impl Overlay {
                 at = Index::after(chain, &guard);
                 last = Some(chain.key());
                 stats.visited += 1;
-                self.collect_chain(chain, needs, &guard, &mut stats);
+                round.chains += 1;
+                if !is_settled(chain, needs, &guard) {
+                    left += usize::from(self.collect_chain(chain, needs, &guard, &mut stats));
+                }
             }
             if at.is_none() {
-                *resume = None;
+                round.resume = None;
                 stats.finished += 1;
                 break;
             }
-            *resume = last.map(Into::into);
+            round.resume = last.map(Into::into);
         }
+        self.garbage.fetch_add(left, Ordering::Relaxed);
         stats
     }
 
-    fn collect_chain(&self, chain: &Chain, needs: &Needs, guard: &Guard, stats: &mut GcStats) {
+    /// Collects a chain; whether there may be more to collect later.
+    fn collect_chain(
+        &self,
+        chain: &Chain,
+        needs: &Needs,
+        guard: &Guard,
+        stats: &mut GcStats,
+    ) -> bool {
         if nothing_to_do(chain, needs, guard) {
-            return;
+            return true;
         }
         // Only a chain that is neither locked, nor dead, nor waited for.
         if chain.word.compare_exchange(0, LOCKED, Ordering::SeqCst, Ordering::Relaxed).is_err() {
             stats.busy += 1;
-            return;
+            return true;
         }
         let freed = trim(chain, needs, guard, stats);
         let address = std::ptr::from_ref(chain).addr();
@@ -162,11 +183,46 @@ impl Overlay {
                 self.memory.sub(address, chain.bytes());
                 self.unlink(chain, self.evicted.hash(chain.key()), guard);
                 Index::release(chain, guard);
-                return;
+                return false;
             }
         }
+        let left = !is_settled(chain, needs, guard);
         self.queues.unlock(chain);
+        left
     }
+}
+
+/// Where the collector stands in an overlay.
+#[derive(Debug, Default)]
+pub(crate) struct Round {
+    /// It goes on behind this key; `None`: it begins anew.
+    resume: Option<Box<[u8]>>,
+    /// Chains looked at in this round, or in the last if it has ended.
+    chains: usize,
+    /// The newest base when it began.
+    base_ts: Timestamp,
+}
+
+impl Round {
+    /// So few chains are always looked at.
+    const FEW: usize = 4096;
+    /// Otherwise at least one in so many must have something to collect.
+    const SPARSE: usize = 8;
+
+    /// Whether another round will find enough: between two bases most chains have one version, which
+    /// is needed, and to look at all of them costs more than commits do.
+    fn is_worthwhile(&self, base_ts: Timestamp, garbage: usize) -> bool {
+        self.chains <= Self::FEW
+            || self.base_ts < base_ts
+            || garbage.saturating_mul(Self::SPARSE) >= self.chains
+    }
+}
+
+/// A single version that no base has yet: it stays until one does, whoever reads.
+fn is_settled(chain: &Chain, needs: &Needs, guard: &Guard) -> bool {
+    let mut versions = chain.versions(guard);
+    versions.next().and_then(Version::committed).is_some_and(|ts| ts > needs.base_ts)
+        && versions.next().is_none()
 }
 
 /// A look without the lock: a single version that is needed, as most chains have between two

@@ -87,8 +87,13 @@ impl<'a> LockedChain<'a> {
             self.linked = true;
         }
         let guard = crossbeam_epoch::pin();
+        let first = self.chain().versions(&guard).next().is_none();
         let bytes = self.chain().push(value, status, &guard);
         self.overlay.memory.add(self.chain.as_ptr().addr(), bytes);
+        if !first {
+            // After the push: who resets the count before it will look at this chain again.
+            self.overlay.garbage.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -104,6 +109,9 @@ impl Drop for LockedChain<'_> {
                 self.overlay.last_commit.fetch_max(ts.get(), Ordering::SeqCst);
             }
             self.overlay.pending.fetch_sub(1, Ordering::SeqCst);
+        }
+        if chain.versions(&guard).next().is_none() {
+            self.overlay.garbage.fetch_add(1, Ordering::Relaxed);
         }
         self.overlay.queues.unlock(chain);
     }

@@ -4,6 +4,7 @@
 //! reference. What it does not find here stands in the B-tree at the snapshot's base.
 
 use crate::chain::Chain;
+use crate::collect::Round;
 use crate::directory::Directory;
 use crate::evicted::Evicted;
 use crate::index::Index;
@@ -37,8 +38,11 @@ pub struct Overlay {
     pub(crate) pending: CachePadded<AtomicUsize>,
     pub(crate) memory: Tally,
     pub(crate) queues: Queues,
-    /// Where the collector goes on.
-    pub(crate) resume: Mutex<Option<Box<[u8]>>>,
+    /// How much there may be to collect since the collector last began here: versions that were
+    /// superseded, chains left empty, and what it left. Only a reason to look or not.
+    pub(crate) garbage: CachePadded<AtomicUsize>,
+    /// Where the collector stands.
+    pub(crate) round: Mutex<Round>,
 }
 
 /// What a reader can see: the commits after its base and up to its timestamp. Those up to the base
@@ -101,7 +105,8 @@ impl Overlay {
             pending: CachePadded::new(AtomicUsize::new(0)),
             memory: Tally::default(),
             queues: Queues::default(),
-            resume: Mutex::new(None),
+            garbage: CachePadded::new(AtomicUsize::new(0)),
+            round: Mutex::default(),
         }
     }
 

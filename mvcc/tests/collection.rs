@@ -287,3 +287,50 @@ impl History {
         }
     }
 }
+
+/// Between two checkpoints nearly every chain of a growing tree has one version, which is needed.
+#[test]
+fn a_round_that_would_find_nothing_is_left_out() {
+    const CHAINS: u64 = 10_000;
+    let world = World::new();
+    let key = |n: u64| n.to_be_bytes();
+    for n in 1..=CHAINS {
+        world.commit(n, &key(n), Some(b"v"));
+    }
+    assert_eq!(world.collect(0).visited, CHAINS as usize, "the first looks");
+    let idle = world.collect(0);
+    assert_eq!((idle.visited, idle.finished), (0, 1), "nothing was superseded since");
+
+    // A few updates are not worth it, many are.
+    let mut ts = CHAINS;
+    for n in 1..=CHAINS / 100 {
+        ts += 1;
+        world.commit(ts, &key(n), Some(b"w"));
+    }
+    assert_eq!(world.collect_from(0, ts).visited, 0);
+    for n in 1..=CHAINS / 8 {
+        ts += 1;
+        world.commit(ts, &key(n), Some(b"x"));
+    }
+    assert_eq!(world.collect_from(0, ts).versions, (CHAINS / 100 + CHAINS / 8) as usize);
+    assert_eq!(world.collect_from(0, ts).visited, 0);
+
+    let all = world.collect(ts);
+    assert_eq!((all.visited, all.chains), (CHAINS as usize, CHAINS as usize), "a newer base");
+    assert_eq!(world.overlay.memory(), 0);
+}
+
+/// What a round left because somebody read it counts for the next.
+#[test]
+fn what_an_old_snapshot_kept_goes_once_the_snapshot_has_ended() {
+    const CHAINS: u64 = 10_000;
+    let world = World::new();
+    for n in 1..=CHAINS {
+        world.commit(n, &n.to_be_bytes(), Some(b"v"));
+    }
+    let reader = world.snapshot(CHAINS, 0);
+    assert_eq!(world.collect(CHAINS).versions, 0);
+    drop(reader);
+    assert_eq!(world.collect(CHAINS).versions, CHAINS as usize);
+    assert_eq!(world.overlay.memory(), 0);
+}
