@@ -83,6 +83,8 @@ struct Flight {
     last: u64,
     end: u64,
     durable: bool,
+    /// It has a commit that is to be on disk, and waits for a sync.
+    unsynced: bool,
     started: Duration,
     state: Progress,
 }
@@ -368,7 +370,7 @@ impl Flusher {
         let started = self.inner.env.runtime.now();
         let durable = self.dirty.is_empty();
         let (end, state) = (self.tail.lsn, Progress::Landed);
-        self.flights.push_back(Flight { last, end, durable, started, state });
+        self.flights.push_back(Flight { last, end, durable, unsynced: false, started, state });
     }
 
     /// Takes the next prepared segment. There is one: whoever reserved, reserved blocks in it.
@@ -408,7 +410,10 @@ impl Flusher {
         let offset = self.tail.offset - buf.len() as u64;
         let file = StdArc::clone(&self.segment.file);
         let full = packed.level == Durability::Full;
-        let flight = |durable, state| Flight { last: packed.last, end, durable, started, state };
+        let flight = |durable: bool, state| {
+            let unsynced = full && !durable;
+            Flight { last: packed.last, end, durable, unsynced, started, state }
+        };
         if !full || !self.dirty.is_empty() {
             let (done, buf) = file.write_here(buf, offset).await;
             self.keep(buf);
@@ -494,7 +499,10 @@ impl Flusher {
             if failed {
                 continue;
             }
-            raised.0 = Some(flight.last);
+            // Beyond it nothing counts as done as asked, until the sync that follows.
+            if !flight.unsynced {
+                raised.0 = Some(flight.last);
+            }
             if flight.durable {
                 raised.1 = Some(flight.last);
                 self.durable_lsn = flight.end;
