@@ -154,7 +154,10 @@ async fn scan(db: &Database) -> Result<i64> {
     let mut table = tx.table("rows")?;
     let mut scan = table.scan(.., Direction::Ascending)?;
     let mut sum = 0;
-    while scan.step().await? {
+    while match scan.try_step() {
+        Some(on_row) => on_row,
+        None => scan.step().await?,
+    } {
         sum += scan.row().context("a step came to a row")?.get::<i64>(1)?;
     }
     Ok(sum)

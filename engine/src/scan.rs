@@ -86,6 +86,24 @@ impl<'t> Scan<'t> {
         Ok(if self.step().await? { self.row() } else { None })
     }
 
+    /// As [`Scan::step`], where that need not wait and does not fail: whether there is a row. `None`: it has not moved,
+    /// await [`Scan::step`]. An answer so small passes in a register, which an [`Error`](crate::Error) beside it does not.
+    #[inline]
+    pub fn try_step(&mut self) -> Option<bool> {
+        // The step that waits counts the work.
+        if self.source != Source::Table || self.uncounted + 1 >= COUNTED_ROWS {
+            return None;
+        }
+        match self.cursor.try_step(&mut self.tx.inner) {
+            Ok(Step::Row(())) => {
+                self.uncounted += 1;
+                Some(true)
+            }
+            Ok(Step::End) => Some(false),
+            Ok(Step::NeedsIo) | Err(_) => None,
+        }
+    }
+
     /// Goes to the next row, which [`Scan::row`] then lends; `false` after the last. As [`Scan::next`], where every
     /// nanosecond counts: no row is moved on its way.
     ///
@@ -96,6 +114,9 @@ impl<'t> Scan<'t> {
     /// Dropped before it ends, the row may be passed over.
     #[inline]
     pub async fn step(&mut self) -> Result<bool> {
+        if let Some(on_row) = self.try_step() {
+            return Ok(on_row);
+        }
         self.uncounted += 1;
         if self.uncounted == COUNTED_ROWS {
             self.uncounted = 0;

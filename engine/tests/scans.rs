@@ -29,7 +29,10 @@ async fn merged() -> Database {
 
 async fn walked(mut scan: Scan<'_>) -> Vec<(i64, i64, usize)> {
     let mut rows = Vec::new();
-    while scan.step().await.unwrap() {
+    while match scan.try_step() {
+        Some(on_row) => on_row,
+        None => scan.step().await.unwrap(),
+    } {
         let row = scan.row().expect("a step came to a row");
         let body: String = row.get("body").unwrap();
         rows.push((row.rowid().unwrap().0, row.get("n").unwrap(), body.len()));

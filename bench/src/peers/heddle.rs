@@ -159,8 +159,12 @@ impl Session for HeddleSession {
         let mut rows = tx.table("rows")?;
         let mut scan = rows.scan(RowId(from).., Direction::Ascending)?;
         let (mut seen, mut sum) = (0, 0);
-        while seen < count as u64 && scan.step().await? {
-            let Some(row) = scan.row() else { break };
+        while seen < count as u64 {
+            let on_row = match scan.try_step() {
+                Some(on_row) => on_row,
+                None => scan.step().await?,
+            };
+            let Some(row) = scan.row().filter(|_| on_row) else { break };
             sum += row.get::<i64>(1)?;
             seen += 1;
         }
