@@ -160,7 +160,8 @@ impl Reads<'_> {
         else {
             return;
         };
-        if !chain.total && last > 0 {
+        // Who is not known to have committed may have removed it, or moved it out of the scope.
+        if chain.doubtful || (!chain.total && last > 0) {
             return;
         }
         if first > 0 {

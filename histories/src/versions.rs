@@ -44,13 +44,15 @@ pub(crate) struct Chain {
     pub(crate) after: Vec<Vec<usize>>,
     /// The versions are in their order, and it is the only one.
     pub(crate) total: bool,
+    /// One of unknown outcome, whose write nobody is known to have seen, may have changed it.
+    pub(crate) doubtful: bool,
 }
 
 impl Default for Chain {
     /// Nothing but the initial version.
     fn default() -> Self {
         let initial = Version { writer: None, value: None };
-        Self { versions: vec![initial], after: vec![Vec::new()], total: true }
+        Self { versions: vec![initial], after: vec![Vec::new()], total: true, doubtful: false }
     }
 }
 
@@ -138,6 +140,9 @@ impl Versions {
             }
             for (object, value) in last {
                 if !self.committed[at] {
+                    if txn.outcome == Outcome::Unknown {
+                        self.chains.entry(object).or_default().doubtful = true;
+                    }
                     continue;
                 }
                 let chain = self.chains.entry(object).or_default();

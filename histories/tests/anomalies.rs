@@ -260,6 +260,18 @@ fn an_unknown_outcome_counts_once_somebody_saw_it() {
 }
 
 #[test]
+fn an_unknown_outcome_may_be_the_one_who_removed_a_row() {
+    let insert = (at(1), vec![Write(1, Some(1)), Write(2, Some(2))]);
+    let remove = (Outcome::Unknown, vec![Read(1, Some(1)), Write(1, None)]);
+    let gone = (C, vec![Read(2, Some(2)), Read(1, None)]);
+    assert_classes(&report([insert.clone(), remove.clone(), gone.clone()]), &[]);
+    let scope = Scope::Keys(1, 2);
+    let scan = (C, vec![ReadWhere(scope, vec![(2, 2)])]);
+    assert_classes(&report([insert.clone(), remove, scan]), &[]);
+    assert_classes(&report([insert, gone]), &[GSingle]);
+}
+
+#[test]
 fn real_time_a_read_of_what_was_replaced_before_it_began() {
     let txn = |began, ended, ops| Txn { ops, outcome: at(ended), began, ended };
     let txns = vec![
