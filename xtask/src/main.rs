@@ -2,9 +2,10 @@
 //!
 //! Each command is a thin layer over cargo, so that continuous integration and a person at a
 //! keyboard run the same thing. Crates that must not burden a user's build (`bench`, `loom-tests`,
-//! `shuttle-tests`) are workspaces of their own; the commands below know where they are.
+//! `shuttle-tests`, `fuzz`) are workspaces of their own; the commands below know where they are.
 
 mod command;
+mod fuzz;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -71,6 +72,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Fuzzes everything that reads bytes, with corpora made from real files.
+    Fuzz(fuzz::Fuzz),
     /// Measures HeddleDB beside its peers; `cargo xtask bench -- --help` lists the workloads.
     Bench {
         /// Passed on to the benchmark.
@@ -102,6 +105,7 @@ fn main() -> Result<()> {
             Cargo::at(&root).run(run, &rest)
         }
         Task::Sim { rest } => sim(&root, &rest),
+        Task::Fuzz(arguments) => fuzz::run(&root, &arguments),
         Task::Bench { rest } => {
             Cargo::at(root.join("bench")).run(["run", "--release", "--"], &rest)
         }
