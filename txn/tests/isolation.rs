@@ -4,58 +4,19 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "common/schedules.rs"]
+mod schedules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::Unbounded;
 
 use common::*;
 use heddle_txn::{Direction, Error, Isolation, Manager, Result, Savepoint, Transaction, TxOptions};
+use schedules::{Rows, Schedule, holds, ids_of, shown};
 
 const TABLE: u32 = 2;
 const UNIQUE: u32 = 3;
 const OTHER: u32 = 4;
-
-type Rows = Vec<(i64, i64)>;
-
-#[derive(Debug, Default)]
-struct Schedule {
-    name: String,
-    lines: Vec<(String, String)>,
-    setup: String,
-    /// Level, who commits, what is there then.
-    endings: Vec<(String, BTreeSet<String>, String)>,
-}
-
-fn parse(text: &str) -> Vec<Schedule> {
-    let mut schedules = Vec::new();
-    let (mut name, mut current) = (String::new(), None::<Schedule>);
-    for line in text.lines() {
-        match (line, &mut current) {
-            ("```schedule", _) => {
-                current = Some(Schedule { name: name.clone(), ..Schedule::default() });
-            }
-            ("```", Some(_)) => schedules.extend(current.take()),
-            (line, Some(schedule)) => {
-                if let Some((levels, rows)) = line.split_once(" => ") {
-                    let (level, who) = levels.split_once(' ').unwrap();
-                    let who = who.split(',').map(str::to_owned).collect();
-                    schedule.endings.push((level.to_owned(), who, rows.to_owned()));
-                } else if let Some((who, what)) = line.split_once(": ") {
-                    match who {
-                        "setup" | "pragma" => schedule.setup += what,
-                        _ => schedule.lines.push((who.to_owned(), what.to_owned())),
-                    }
-                }
-            }
-            (line, None) => {
-                if let Some(title) = line.strip_prefix("### ") {
-                    name = title.to_owned();
-                }
-            }
-        }
-    }
-    schedules
-}
 
 /// One transaction, and what its schema asks of it.
 struct Client<'s> {
@@ -164,28 +125,6 @@ impl Client<'_> {
     }
 }
 
-fn ids_of(condition: &str) -> Option<Vec<i64>> {
-    if let Some(id) = condition.strip_prefix("id=") {
-        return Some(vec![id.parse().unwrap()]);
-    }
-    let list = condition.strip_prefix("id IN (")?.strip_suffix(')')?;
-    Some(list.split(',').map(|id| id.parse().unwrap()).collect())
-}
-
-fn holds(condition: &str, value: i64) -> bool {
-    match condition.strip_prefix("value%").and_then(|rest| rest.strip_suffix("=0")) {
-        Some(divisor) => value % divisor.parse::<i64>().unwrap() == 0,
-        None => value == condition.strip_prefix("value=").unwrap().parse::<i64>().unwrap(),
-    }
-}
-
-fn shown(rows: &Rows) -> String {
-    if rows.is_empty() {
-        return "none".to_owned();
-    }
-    rows.iter().map(|(id, value)| format!("{id}:{value}")).collect::<Vec<_>>().join(" ")
-}
-
 /// Runs a schedule; returns who committed and what is there then.
 fn run(schedule: &Schedule, manager: &Manager, options: TxOptions) -> (BTreeSet<String>, String) {
     let fresh = || Client { tx: manager.try_begin(options).unwrap(), schedule, savepoint: None };
@@ -232,22 +171,13 @@ fn rows_of(manager: &Manager) -> Rows {
 
 #[test]
 fn every_schedule_ends_as_its_level_allows() {
-    let shared = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/isolation-anomalies.md");
-    let Ok(text) = std::fs::read_to_string(shared) else {
-        eprintln!("no schedules at {shared}: nothing was checked");
-        return;
-    };
-    let schedules = parse(&text);
-    assert!(schedules.len() >= 30, "{}", schedules.len());
+    let Some(schedules) = schedules::all() else { return };
     let mut failed = Vec::new();
     for schedule in &schedules {
         for (isolation, level) in [(Isolation::Snapshot, "SI"), (Isolation::Serializable, "SER")] {
             let options = TxOptions { isolation, ..TxOptions::default() };
             let (who, there) = run(schedule, &manager(), options);
-            let allowed = schedule.endings.iter().any(|(of, committed, rows)| {
-                (of == level || of == "BOTH") && *committed == who && *rows == there
-            });
-            if !allowed {
+            if !schedule.allows(level, &who, &there) {
                 failed.push(format!("{} at {level}: {who:?} => {there}", schedule.name));
             }
         }
