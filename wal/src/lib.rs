@@ -30,6 +30,9 @@ mod recovery;
 pub mod ring;
 pub mod run;
 mod scan;
+#[cfg(heddle_loom)]
+#[doc(hidden)]
+pub mod seams;
 mod segment;
 mod spin;
 #[doc(hidden)]
