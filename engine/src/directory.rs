@@ -9,17 +9,32 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::sync::{LazyLock, Weak};
+use std::sync::Weak;
 use std::task::Poll;
 use std::time::Duration;
 
-use heddle_base::sync::{Arc, Mutex};
+use heddle_base::sync::Arc;
 use heddle_base::wait::WaitList;
 use heddle_io::{Env, Metadata};
 
 use crate::core::Core;
 
-static OPEN: LazyLock<Mutex<HashMap<Key, Entry>>> = LazyLock::new(Mutex::default);
+#[cfg(not(heddle_shuttle))]
+fn entries() -> heddle_base::sync::MutexGuard<'static, HashMap<Key, Entry>> {
+    static OPEN: std::sync::LazyLock<heddle_base::sync::Mutex<HashMap<Key, Entry>>> =
+        std::sync::LazyLock::new(Default::default);
+    OPEN.lock()
+}
+
+/// Under shuttle a lock must not outlive a schedule, and schedules run side by side on several threads: so each thread
+/// has a directory of its own, behind a lock that shuttle does not know.
+#[cfg(heddle_shuttle)]
+fn entries() -> std::sync::MutexGuard<'static, HashMap<Key, Entry>> {
+    thread_local! {
+        static OPEN: &'static std::sync::Mutex<HashMap<Key, Entry>> = Box::leak(Box::default());
+    }
+    OPEN.with(|open| open.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
 
 /// Names a file whatever it is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,7 +79,7 @@ pub(crate) struct Registration(Key);
 impl Registration {
     /// From now on others find the open database.
     pub(crate) fn publish(&self, core: &Arc<Core>) {
-        let mut open = OPEN.lock();
+        let mut open = entries();
         let Some(entry) = open.get_mut(&self.0) else { return };
         entry.core = Arc::downgrade(core);
         let woken = all(&mut entry.waiters);
@@ -75,7 +90,7 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let entry = OPEN.lock().remove(&self.0);
+        let entry = entries().remove(&self.0);
         if let Some(mut entry) = entry {
             all(&mut entry.waiters).into_iter().for_each(std::task::Waker::wake);
         }
@@ -95,12 +110,12 @@ pub(crate) async fn enter(key: Key, env: &Env, patience: Duration) -> Found {
     let mut waiting = None;
     let found = poll_fn(|cx| {
         // Dropped outside the lock: it may be the last reference, whose drop takes the lock.
-        let known = OPEN.lock().get(&key).and_then(|entry| entry.core.upgrade());
+        let known = entries().get(&key).and_then(|entry| entry.core.upgrade());
         let ending = known.is_some();
         if let Some(core) = known.filter(|core| !core.is_closed()) {
             return Poll::Ready(Found::Open(core));
         }
-        let mut open = OPEN.lock();
+        let mut open = entries();
         let Some(entry) = open.get_mut(&key) else {
             open.insert(key, Entry::default());
             return Poll::Ready(Found::Free(Registration(key)));

@@ -38,7 +38,7 @@ use crate::{AutoVacuum, Error, Options, Result};
 pub(crate) async fn open(path: &Path, options: &Options) -> Result<Arc<Core>> {
     let (env, owns_env) = match &options.env {
         Some(env) => (env.clone(), false),
-        None => (Env::system(), true),
+        None => (world_of_users()?, true),
     };
     let found = find_file(&env, path, options).await?;
     let key = Key::new(&env, &found);
@@ -55,14 +55,26 @@ pub(crate) async fn open(path: &Path, options: &Options) -> Result<Arc<Core>> {
 
 /// Opens a database in memory, which nobody else can find.
 pub(crate) async fn open_in_memory(options: &Options) -> Result<Arc<Core>> {
-    let memory = Env::memory();
-    let env = match &options.env {
-        Some(env) => Env { io: memory.io, runtime: std::sync::Arc::clone(&env.runtime) },
-        None => memory,
+    let runtime = match &options.env {
+        Some(env) => std::sync::Arc::clone(&env.runtime),
+        None => world_of_users()?.runtime,
     };
+    let env = Env { io: heddle_io::MemoryIo::new(), runtime };
     let path = PathBuf::from(":memory:");
     let opening = Opening { env, owns_env: true, path, options };
     opening.run(None).await
+}
+
+/// Files, time and threads of the operating system.
+#[cfg(not(any(heddle_loom, heddle_shuttle)))]
+fn world_of_users() -> Result<Env> {
+    Ok(Env::system())
+}
+
+/// Under shuttle there is no such world: the test brings its own.
+#[cfg(any(heddle_loom, heddle_shuttle))]
+fn world_of_users() -> Result<Env> {
+    Err(Error::misuse("no world was given"))
 }
 
 /// The file's identity; the file is made if it is absent and may be made.

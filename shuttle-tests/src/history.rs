@@ -1,9 +1,7 @@
-//! What transactions read and wrote, and whether any serial order explains it.
-//!
-//! Adya's direct serialization graph: an edge for each write overwritten (ww), each write read (wr)
-//! and each read overwritten (rw). The history is serializable if there is no cycle.
+//! What transactions read and wrote: whether any serial order explains it, which `heddle-histories` says, and
+//! whether the order of tickets does, which is HeddleDB's own promise.
 
-use std::collections::{BTreeMap, BTreeSet};
+use heddle_histories::{History, Level, Op, Outcome, Txn, check};
 
 /// Names a transaction; also the value it writes.
 pub type Id = u64;
@@ -21,63 +19,21 @@ pub struct Record {
     pub writes: Vec<u8>,
 }
 
-/// Whether the history has a cycle: the transactions on it.
-pub fn cycle(history: &[Record]) -> Option<Vec<Id>> {
-    let mut edges: BTreeMap<Id, BTreeSet<Id>> = BTreeMap::new();
-    let mut edge = |from: Id, to: Id| {
-        if from != to {
-            edges.entry(from).or_default().insert(to);
-        }
-    };
-    let mut versions: BTreeMap<u8, Vec<(u64, Id)>> = BTreeMap::new();
-    for record in history {
-        for key in &record.writes {
-            let ticket = record.ticket.expect("who writes has a ticket");
-            versions.entry(*key).or_default().push((ticket, record.id));
-        }
+impl Record {
+    /// As the checker reads it: all reads, then all writes.
+    fn txn(&self) -> Txn {
+        let reads = self.reads.iter().map(|(key, seen)| Op::Read(u64::from(*key), *seen));
+        let writes = self.writes.iter().map(|key| Op::Write(u64::from(*key), Some(self.id)));
+        let outcome = Outcome::Committed(self.ticket);
+        Txn { ops: reads.chain(writes).collect(), outcome, began: 0, ended: 0 }
     }
-    for order in versions.values_mut() {
-        order.sort_unstable();
-        order.windows(2).for_each(|pair| edge(pair[0].1, pair[1].1));
-    }
-    for record in history {
-        for (key, seen) in &record.reads {
-            let order = versions.get(key).map_or(&[][..], Vec::as_slice);
-            let next = match seen {
-                None => order.first(),
-                Some(writer) => {
-                    edge(*writer, record.id);
-                    let at = order.iter().position(|(_, id)| id == writer);
-                    order.get(at.expect("a write that nobody committed was read") + 1)
-                }
-            };
-            if let Some((_, overwriter)) = next {
-                edge(record.id, *overwriter);
-            }
-        }
-    }
-    let mut done = BTreeSet::new();
-    history.iter().find_map(|record| search(record.id, &edges, &mut done, &mut Vec::new()))
 }
 
-fn search(
-    at: Id,
-    edges: &BTreeMap<Id, BTreeSet<Id>>,
-    done: &mut BTreeSet<Id>,
-    path: &mut Vec<Id>,
-) -> Option<Vec<Id>> {
-    if let Some(from) = path.iter().position(|id| *id == at) {
-        return Some(path[from..].to_vec());
-    }
-    if done.contains(&at) {
-        return None;
-    }
-    path.push(at);
-    let found =
-        edges.get(&at).into_iter().flatten().find_map(|next| search(*next, edges, done, path));
-    path.pop();
-    done.insert(at);
-    found
+/// What serializable transactions may not have done, with its counterexample.
+pub fn anomaly(history: &[Record]) -> Option<String> {
+    let txns = history.iter().map(Record::txn).collect();
+    let history = History { txns, real_time: false };
+    check(&history).counterexample(Level::Serializable, &history)
 }
 
 /// The stronger promise: tickets are the serial order. A writer read the newest write before its

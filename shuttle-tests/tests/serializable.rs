@@ -2,7 +2,7 @@
 //! is serializable, in the order of the tickets, and all memory comes back.
 #![cfg(heddle_shuttle)]
 
-use heddle_shuttle_tests::history::{cycle, out_of_order};
+use heddle_shuttle_tests::history::{anomaly, out_of_order};
 use heddle_shuttle_tests::mini::{KEYS, Mini, Rule};
 use heddle_shuttle_tests::run;
 use shuttle::sync::Arc;
@@ -45,7 +45,7 @@ fn histories_are_serializable_in_the_order_of_tickets() {
         let mini = history(Rule::None);
         {
             let history = mini.history.lock().unwrap();
-            assert_eq!(cycle(&history), None, "{history:#?}");
+            assert_eq!(anomaly(&history), None);
             assert!(out_of_order(&history).is_none(), "{history:#?}");
         }
         assert_eq!(mini.wind_up(), 0, "memory that nobody needs any more");
@@ -59,7 +59,7 @@ fn noticed(without: Rule) -> bool {
     run(move || {
         let mini = history(without);
         let history = mini.history.lock().unwrap();
-        let cycle = cycle(&history).is_some();
+        let cycle = anomaly(&history).is_some();
         assert!(!cycle || out_of_order(&history).is_some(), "a cycle fits no order");
         seen.fetch_add(usize::from(cycle), Ordering::Relaxed);
     });
@@ -90,7 +90,7 @@ fn history_checks_know_a_lost_update() {
         writes: vec![0],
     };
     let history = [record(1, 1), record(2, 2)];
-    assert!(cycle(&history).is_some());
+    assert!(anomaly(&history).is_some());
     assert_eq!(out_of_order(&history).map(|record| record.id), Some(2));
-    assert!(cycle(&history[..1]).is_none());
+    assert!(anomaly(&history[..1]).is_none());
 }
