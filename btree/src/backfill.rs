@@ -57,8 +57,8 @@ impl Backfill {
         &self.permit.0.core
     }
 
-    /// What is to be done, if the step `stage` is.
-    fn todo(&self, stage: Stage) -> Option<Unfinished> {
+    /// What is left to do, if the step `stage` is.
+    fn left(&self, stage: Stage) -> Option<Unfinished> {
         self.permit.0.unfinished().filter(|unfinished| unfinished.stage <= stage)
     }
 
@@ -70,19 +70,19 @@ impl Backfill {
     /// # Cancel safety
     /// May be called again.
     pub async fn pages_but_first(&mut self) -> Result<()> {
-        let Some(todo) = self.todo(Stage::Pages) else { return Ok(()) };
+        let Some(left) = self.left(Stage::Pages) else { return Ok(()) };
         self.core().check_poison()?;
         self.core().finisher.settle().await;
         heddle_base::when_planted!("first-page-first", {
-            self.carry(&todo, &[PageNo(1)]).await?;
+            self.carry(&left, &[PageNo(1)]).await?;
             self.core().sync(&self.core().file).await?;
         });
         let pages_at_once = BATCH / self.snapshot.header().page_size as usize;
-        let mut pages: Vec<PageNo> = todo.frames.keys().copied().filter(|p| p.get() != 1).collect();
+        let mut pages: Vec<PageNo> = left.frames.keys().copied().filter(|p| p.get() != 1).collect();
         pages.sort_unstable();
         for pages in pages.chunks(pages_at_once) {
             self.preserve(pages).await?;
-            self.carry(&todo, pages).await?;
+            self.carry(&left, pages).await?;
         }
         // What the file loses at its end, older states may still have.
         let generation = self.snapshot.generation().0;
@@ -110,13 +110,13 @@ impl Backfill {
     /// May be called again.
     pub async fn first_page(&mut self) -> Result<()> {
         self.pages_but_first().await?;
-        let Some(todo) = self.todo(Stage::First) else { return Ok(()) };
+        let Some(left) = self.left(Stage::First) else { return Ok(()) };
         let core = self.core();
         core.check_poison()?;
         core.finisher.settle().await;
-        if todo.frames.contains_key(&PageNo(1)) {
+        if left.frames.contains_key(&PageNo(1)) {
             self.preserve(&[PageNo(1)]).await?;
-            self.carry(&todo, &[PageNo(1)]).await?;
+            self.carry(&left, &[PageNo(1)]).await?;
         }
         let header = self.snapshot.header();
         let len = u64::from(header.page_count) * u64::from(header.page_size);
@@ -140,12 +140,12 @@ impl Backfill {
     /// Dropped midway, the backfill is still unfinished.
     pub async fn reset(mut self) -> Result<()> {
         self.first_page().await?;
-        let Some(todo) = self.todo(Stage::Reset) else { return Ok(()) };
+        let Some(left) = self.left(Stage::Reset) else { return Ok(()) };
         let core = self.core();
         core.check_poison()?;
         core.finisher.settle().await;
-        core.set_len(&todo.wal, 0).await?;
-        core.sync(&todo.wal).await?;
+        core.set_len(&left.wal, 0).await?;
+        core.sync(&left.wal).await?;
         self.permit.0.finished();
         Ok(())
     }
@@ -225,10 +225,10 @@ impl Backfill {
     }
 
     /// Writes pages, which are in order, from the cache or their frames into the file.
-    async fn carry(&self, todo: &Unfinished, pages: &[PageNo]) -> Result<()> {
+    async fn carry(&self, left: &Unfinished, pages: &[PageNo]) -> Result<()> {
         let core = self.core();
         let size = self.snapshot.header().page_size as usize;
-        let images = self.images(todo, pages, size).await?;
+        let images = self.images(left, pages, size).await?;
         let mut runs: Vec<(IoBuf, u64)> = Vec::new();
         for run in images.chunk_by(|a, b| a.0.get() + 1 == b.0.get()) {
             let mut buf = IoBuf::zeroed(run.len() * size);
@@ -243,7 +243,7 @@ impl Backfill {
 
     async fn images(
         &self,
-        todo: &Unfinished,
+        left: &Unfinished,
         pages: &[PageNo],
         size: usize,
     ) -> Result<Vec<(PageNo, Page)>> {
@@ -253,7 +253,7 @@ impl Backfill {
             let guard = crossbeam_epoch::pin();
             for &page in pages {
                 let at = self.snapshot.generation().0;
-                match (self.core().cache.get_page(page, at, &guard), todo.frames.get(&page)) {
+                match (self.core().cache.get_page(page, at, &guard), left.frames.get(&page)) {
                     (Some(image), _) => images.push((page, image)),
                     (None, Some(&offset)) => absent.push((offset, page)),
                     (None, None) => {}
@@ -265,7 +265,7 @@ impl Backfill {
         for run in absent.chunk_by(|a, b| a.0 + frame == b.0) {
             let (offset, first) = run[0];
             let len = run.len() * (FRAME_HEADER + size) - FRAME_HEADER;
-            let bytes = read_full(&*todo.wal, first, len, offset).await?;
+            let bytes = read_full(&*left.wal, first, len, offset).await?;
             for (&(_, page), image) in run.iter().zip(bytes.chunks(FRAME_HEADER + size)) {
                 images.push((page, crate::page::PageBuf::copy_of(&image[..size]).freeze()));
             }
