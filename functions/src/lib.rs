@@ -1,0 +1,13 @@
+//! SQLite's built-in SQL functions: scalar, aggregate, window and table-valued.
+//!
+//! Nothing here knows of statements or storage: a function takes values and gives one. What it may ask of its
+//! surroundings (time, randomness, the connection's counters, limits) comes through [`Surroundings`].
+
+mod registry;
+mod surroundings;
+
+pub use registry::{
+    Aggregate, AggregateFunction, FunctionError, Result, ScalarCode, ScalarFunction, TableFunction,
+    TableRows,
+};
+pub use surroundings::Surroundings;

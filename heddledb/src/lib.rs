@@ -1,0 +1,1 @@
+//! HeddleDB: an embedded SQL database in which many writers commit at once.
