@@ -48,6 +48,7 @@ mod opening;
 mod options;
 mod promise;
 mod pulse;
+pub mod raw;
 mod recovery;
 mod replaying;
 mod reservations;

@@ -7,7 +7,7 @@ mod registry;
 mod surroundings;
 
 pub use registry::{
-    Aggregate, AggregateFunction, FunctionError, Result, ScalarCode, ScalarFunction, TableFunction,
-    TableRows,
+    Aggregate, AggregateFunction, FunctionError, OpenRows, Result, ScalarCode, ScalarFunction,
+    TableFunction, TableRows,
 };
 pub use surroundings::Surroundings;

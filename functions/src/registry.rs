@@ -80,6 +80,9 @@ pub trait TableRows: Send {
     fn next(&mut self, around: &mut dyn Surroundings) -> Result<Option<Vec<Value>>>;
 }
 
+/// Starts a call of a [`TableFunction`].
+pub type OpenRows = fn(&mut dyn Surroundings, &[Value]) -> Result<Box<dyn TableRows>>;
+
 /// A function that gives rows, as `json_each` or `generate_series`.
 #[derive(Debug, Clone, Copy)]
 pub struct TableFunction {
@@ -92,5 +95,5 @@ pub struct TableFunction {
     /// How many of them must be there.
     pub required: usize,
     /// Starts a call. An argument left out is NULL.
-    pub open: fn(&mut dyn Surroundings, &[Value]) -> Result<Box<dyn TableRows>>,
+    pub open: OpenRows,
 }

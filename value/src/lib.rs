@@ -5,10 +5,12 @@
 //! Text is bytes here, as it is in SQLite: usually UTF-8, but what a user stored comes back unchanged when it is not. The
 //! encoding of a database ends at its records; above them text is UTF-8.
 
+mod affinity;
 mod bytestring;
 mod collation;
 mod value;
 
+pub use affinity::Affinity;
 pub use bytestring::{Blob, Text};
 pub use collation::{Collation, CollationCode};
 pub use value::Value;

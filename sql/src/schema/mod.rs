@@ -1,0 +1,29 @@
+//! The schema as SQL sees it: tables, indexes, views and triggers understood from their text.
+//!
+//! [`heddle_engine::raw`] gives objects as rows of text with trees; what is made of them here is kept as long as the engine's
+//! schema is the same, and shared by the statements of a connection.
+//!
+//! # Invariants
+//! - S1: nothing here changes once made; a change of the schema makes a new [`Schema`].
+//! - S2: names compare without regard to ASCII case and are kept as written.
+
+mod index;
+mod table;
+mod trigger;
+
+pub use index::{Index, IndexKey, IndexOrigin};
+pub use table::{
+    Check, Column, Default, ForeignKey, GeneratedColumn, StrictType, Table, TableKind,
+};
+pub use trigger::{Trigger, View};
+
+/// Which of a connection's databases: 0 is `main`, 1 `temp`, then those attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DatabaseIndex(pub u16);
+
+impl DatabaseIndex {
+    /// `main`.
+    pub const MAIN: DatabaseIndex = DatabaseIndex(0);
+    /// `temp`.
+    pub const TEMP: DatabaseIndex = DatabaseIndex(1);
+}

@@ -1,0 +1,5 @@
+//! A connection's state: its databases, its transaction, its own functions.
+
+mod function;
+
+pub use function::{UserAggregate, UserFunction};
