@@ -2,4 +2,4 @@
 
 mod function;
 
-pub use function::{UserAggregate, UserFunction};
+pub use function::{AggregateStart, ScalarClosure, UserAggregate, UserFunction};
