@@ -1,12 +1,13 @@
 //! SQLite's dialect of SQL over HeddleDB's engine: parse, bind, plan, run.
 //!
-//! - [`ast`]: statements as written; [`schema`]: what the schema's statements define.
+//! - [`parse`]: from text to [`ast`], statements as written; [`schema`]: what the schema's statements define.
 //! - [`plan`]: what a statement means, as relations over numbered columns.
 //! - [`session`]: a connection's state.
 //! - [`Error`]: what went wrong, in SQLite's words and classes.
 
 pub mod ast;
 mod error;
+pub mod parse;
 pub mod plan;
 pub mod schema;
 pub mod session;

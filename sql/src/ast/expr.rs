@@ -50,10 +50,8 @@ pub enum Expr {
 /// A constant as written.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Literal {
-    /// NULL, a number, a string or a blob. A string written in double quotes is an [`Expr::Column`].
+    /// NULL, a number, a string or a blob. A string in double quotes, TRUE and FALSE are [`Expr::Column`]s, which the binder tells apart.
     Value(Value),
-    /// `TRUE` or `FALSE`, unless a column has that name.
-    Bool(bool),
     /// `CURRENT_DATE`.
     CurrentDate,
     /// `CURRENT_TIME`.
@@ -131,8 +129,6 @@ pub struct FunctionCall {
     pub distinct: bool,
     /// `f(a ORDER BY b)`.
     pub order_by: Vec<OrderTerm>,
-    /// `WITHIN GROUP (ORDER BY a)`.
-    pub within_group: Option<Box<Expr>>,
     /// `FILTER (WHERE a)`.
     pub filter: Option<Expr>,
     /// `OVER ..`.

@@ -1,0 +1,162 @@
+//! Texts of expressions, which the parser's tree does not keep.
+//!
+//! SQLite names a result column by the text it was written as, and quotes CHECK and DEFAULT expressions. The tokens before
+//! such an expression are keywords that stand for nothing else, so that the n-th of them in the text is the n-th of them in
+//! the tree (R2).
+
+use std::ops::Range;
+
+use sqlite3_parser::dialect::TokenType;
+
+use super::text::Token;
+
+/// Hands out texts in the order of the statement.
+#[derive(Debug)]
+pub(super) struct Spans {
+    /// Of each SELECT and each RETURNING: its columns.
+    lists: std::vec::IntoIter<Vec<Range<usize>>>,
+    checks: std::vec::IntoIter<Range<usize>>,
+    defaults: std::vec::IntoIter<Range<usize>>,
+}
+
+impl Spans {
+    pub(super) fn new(tokens: &[Token]) -> Spans {
+        let mut lists = Vec::new();
+        let mut checks = Vec::new();
+        let mut defaults = Vec::new();
+        for (at, token) in tokens.iter().enumerate() {
+            match token.kind {
+                TokenType::TK_SELECT | TokenType::TK_RETURNING => {
+                    lists.push(columns(tokens, at + 1))
+                }
+                TokenType::TK_CHECK => checks.extend(parenthesized(tokens, at + 1)),
+                TokenType::TK_DEFAULT => defaults.extend(default(tokens, at)),
+                _ => {}
+            }
+        }
+        Spans {
+            lists: lists.into_iter(),
+            checks: checks.into_iter(),
+            defaults: defaults.into_iter(),
+        }
+    }
+
+    /// Of the next SELECT or RETURNING: its columns.
+    pub(super) fn next_list(&mut self) -> Vec<Range<usize>> {
+        self.lists.next().unwrap_or_default()
+    }
+
+    /// Of the next CHECK: what is in its parentheses.
+    pub(super) fn next_check(&mut self) -> Range<usize> {
+        self.checks.next().unwrap_or_default()
+    }
+
+    /// Of the next DEFAULT: its expression without parentheses.
+    pub(super) fn next_default(&mut self) -> Range<usize> {
+        self.defaults.next().unwrap_or_default()
+    }
+}
+
+/// The columns that begin at a token, each from its first token to the one that follows it.
+fn columns(tokens: &[Token], from: usize) -> Vec<Range<usize>> {
+    let mut columns = Vec::new();
+    let skip = tokens
+        .get(from)
+        .is_some_and(|token| matches!(token.kind, TokenType::TK_DISTINCT | TokenType::TK_ALL));
+    let mut at = from + usize::from(skip);
+    let mut start = at;
+    let mut depth = 0_usize;
+    let mut cases = 0_usize;
+    // The alias ends the expression's text.
+    let mut text_end = None;
+    while let Some(token) = tokens.get(at) {
+        match token.kind {
+            TokenType::TK_LP => depth += 1,
+            TokenType::TK_RP if depth == 0 => break,
+            TokenType::TK_RP => depth -= 1,
+            TokenType::TK_CASE => cases += 1,
+            TokenType::TK_END if cases > 0 => cases -= 1,
+            _ if depth > 0 || cases > 0 => {}
+            TokenType::TK_AS => text_end = text_end.or(Some(at)),
+            TokenType::TK_COMMA => {
+                columns.push(range(tokens, start, text_end.take().unwrap_or(at)));
+                start = at + 1;
+            }
+            TokenType::TK_FROM
+            | TokenType::TK_WHERE
+            | TokenType::TK_GROUP
+            | TokenType::TK_HAVING
+            | TokenType::TK_ORDER
+            | TokenType::TK_LIMIT
+            | TokenType::TK_UNION
+            | TokenType::TK_EXCEPT
+            | TokenType::TK_INTERSECT
+            | TokenType::TK_SEMI => break,
+            // IS DISTINCT FROM
+            _ => {}
+        }
+        if depth == 0 && token.kind == TokenType::TK_DISTINCT && is_distinct_from(tokens, at) {
+            at += 1;
+        }
+        at += 1;
+    }
+    if start < at {
+        columns.push(range(tokens, start, text_end.unwrap_or(at)));
+    }
+    columns
+}
+
+fn is_distinct_from(tokens: &[Token], at: usize) -> bool {
+    at > 0
+        && matches!(tokens[at - 1].kind, TokenType::TK_IS | TokenType::TK_NOT)
+        && tokens.get(at + 1).is_some_and(|token| token.kind == TokenType::TK_FROM)
+}
+
+/// From a token's start to the end of the last one before `end`. SQLite goes on to the start of the next token and cuts spaces,
+/// so that a comment between belongs to it; we leave it out.
+fn range(tokens: &[Token], start: usize, end: usize) -> Range<usize> {
+    match (tokens.get(start), end.checked_sub(1).and_then(|last| tokens.get(last))) {
+        (Some(first), Some(last)) if start < end => first.range.start..last.range.end,
+        _ => 0..0,
+    }
+}
+
+/// What is in the parentheses that begin at a token.
+fn parenthesized(tokens: &[Token], from: usize) -> Option<Range<usize>> {
+    let close = matching(tokens, from)?;
+    Some(range(tokens, from + 1, close))
+}
+
+/// The token that closes the parenthesis at a token.
+fn matching(tokens: &[Token], from: usize) -> Option<usize> {
+    if tokens.get(from)?.kind != TokenType::TK_LP {
+        return None;
+    }
+    let mut depth = 0_usize;
+    for (at, token) in tokens.iter().enumerate().skip(from) {
+        match token.kind {
+            TokenType::TK_LP => depth += 1,
+            TokenType::TK_RP => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(at);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The expression of a column's DEFAULT; `None` for DEFAULT VALUES and SET DEFAULT.
+fn default(tokens: &[Token], at: usize) -> Option<Range<usize>> {
+    let next = tokens.get(at + 1)?;
+    let is_action = at > 0 && tokens[at - 1].kind == TokenType::TK_SET;
+    match next.kind {
+        TokenType::TK_VALUES => None,
+        _ if is_action => None,
+        TokenType::TK_LP => parenthesized(tokens, at + 1),
+        TokenType::TK_PLUS | TokenType::TK_MINUS => Some(range(tokens, at + 1, at + 3)),
+        _ => Some(range(tokens, at + 1, at + 2)),
+    }
+}
