@@ -5,7 +5,7 @@
 //!
 //! # Invariants
 //! - Z1: nothing is committed before the file is fenced and the log has its first record ([`Core::ready`]).
-//! - Z2: after `closed` is set no commit begins, and the end waits for those that had begun ([`Core::enter_commit`]).
+//! - Z2: after `closed` is set no commit begins, and the end waits for those that had begun ([`crate::commits`]).
 //! - Z3: `registration` is dropped last: who waits for the file finds its locks free.
 
 use std::collections::BTreeMap;
@@ -26,6 +26,7 @@ use crate::catalog::format::Format;
 use crate::catalog::history::History;
 use crate::catalog::parse::{self, Definition};
 use crate::catalog::{Catalog, TableInfo};
+use crate::commits::Commits;
 use crate::directory::Registration;
 use crate::metrics::Counters;
 use crate::pulse::Pulse;
@@ -69,7 +70,7 @@ pub(crate) struct Core {
     pub(crate) checkpointing: AtomicBool,
     /// Handles made by opening, not yet closed.
     sessions: AtomicU64,
-    committing: CachePadded<AtomicU64>,
+    pub(crate) commits: Commits,
     closed: AtomicBool,
     conflicts: Mutex<BTreeMap<String, u64>>,
     registration: Option<Registration>,
@@ -141,7 +142,7 @@ impl Core {
             pressed: AtomicBool::new(false),
             checkpointing: AtomicBool::new(false),
             sessions: AtomicU64::new(0),
-            committing: CachePadded::default(),
+            commits: Commits::default(),
             closed: AtomicBool::new(false),
             conflicts: Mutex::default(),
             registration: opened.registration,
@@ -230,26 +231,10 @@ impl Core {
         last
     }
 
-    /// A commit begins (Z2).
-    ///
-    /// # Errors
-    /// [`Error::Closed`].
-    pub(crate) fn enter_commit(core: &Arc<Core>) -> Result<Committing> {
-        core.committing.fetch_add(1, Ordering::SeqCst);
-        let committing = Committing(Arc::clone(core));
-        // After the count, so that who sets `closed` and then reads the count sees one of us.
-        core.check_open()?;
-        Ok(committing)
-    }
-
-    pub(crate) fn has_commits_running(&self) -> bool {
-        self.committing.load(Ordering::SeqCst) > 0
-    }
-
     /// Counts work done in this poll; whether the task should let others run ([`turns::give_way`]).
     #[inline]
     pub(crate) fn turn_is_over(&self, work: u32) -> bool {
-        self.turns.is_over(work, || self.has_commits_running())
+        self.turns.is_over(work, || self.commits.any())
     }
 
     /// Before a transaction begins: lets others run if this thread has done much since it last did.
@@ -336,16 +321,6 @@ impl std::fmt::Debug for Core {
 impl Drop for Core {
     fn drop(&mut self) {
         self.pulse.end();
-    }
-}
-
-/// A commit that has begun; the end waits for it (Z2).
-#[derive(Debug)]
-pub(crate) struct Committing(Arc<Core>);
-
-impl Drop for Committing {
-    fn drop(&mut self) {
-        self.0.committing.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -35,6 +35,7 @@ mod calls;
 mod catalog;
 mod cells;
 mod checkpoint;
+mod commits;
 mod core;
 mod database;
 mod directory;

@@ -8,6 +8,7 @@
 //! - M1: neither readers nor committers wait for it, but where memory is over its limit, and then only those who begin.
 //! - M2: a checkpoint that failed is reported and tried again; the log is kept until one succeeds.
 //! - M3: at the clean end nothing is removed that the file does not hold.
+//! - M4: the file keeps its fence for as long as its log may hold a commit that the file lacks.
 
 use std::path::Path;
 use std::time::Duration;
@@ -150,9 +151,7 @@ fn poke_after(core: &Core, delay: Duration) {
 
 /// The clean end (M3): everything into the file, the fence down, the log and `-wal` removed.
 async fn close(core: &Arc<Core>) -> Result<()> {
-    while core.has_commits_running() {
-        core.env.runtime.sleep(Duration::from_micros(200)).await;
-    }
+    core.commits.ended().await;
     let outcome = end(core).await;
     if outcome.is_err() {
         // What is in the log stays there, for the next open.
@@ -181,6 +180,14 @@ async fn end(core: &Arc<Core>) -> Result<()> {
     }
     if core.log().is_active() {
         checkpoint(core, Purpose::Merge).await?;
+    }
+    if let Some(error) = core.log().poisoned() {
+        // It may hold commits whose fate nobody knows, and the next opening is to settle it: until then nobody else may write
+        // the file (M4).
+        return Err(error.into());
+    }
+    // Without a log it is fenced if the log could not begin.
+    if core.pager.snapshot().header().write_version != core.write_version {
         core.pager.set_write_version(core.write_version).await?;
     }
     core.log().close(true).await?;

@@ -15,6 +15,7 @@ use heddle_btree::key;
 use heddle_txn::TreeRef;
 
 use crate::catalog::{Catalog, TableInfo};
+use crate::commits::Committing;
 use crate::core::Core;
 use crate::lanes::{Lane, Lanes};
 use crate::reservations::{Mark, Reservations};
@@ -315,7 +316,7 @@ impl Transaction {
             core.committed();
             return Ok(Committed { ticket: None });
         }
-        let committing = Core::enter_commit(&self.core)?;
+        let committing = Committing::enter(&self.core)?;
         if let Some(error) = self.core.log().poisoned() {
             // Before anything is compared: with what can't be committed any more it may differ for ever.
             return Err(Failed::Below(error.into()));

@@ -99,6 +99,48 @@ fn a_checkpoint_that_failed_succeeds_when_it_is_called_again() {
     }
 }
 
+/// Whether some operation failed, and whether the close did.
+async fn closed_after_failures(sim: &Simulation, part: &str, nth: u64) -> (bool, bool) {
+    let db = with_table(sim.env()).await.unwrap();
+    db.insert("t", (None::<i64>, "kept")).await.unwrap();
+    db.close().await.unwrap();
+    // Nothing comes before what fails, so that the checkpoint of the close finds nothing to do.
+    let db = Database::open(PATH, options(sim.env())).await.unwrap();
+    sim.inject(Fault::on_any().path_part(part).from(nth).os_error(5));
+    for _ in 0..2 {
+        let _ = db.insert("t", (None::<i64>, "lost or not")).await;
+        // For the next segment to be prepared.
+        sim.env().runtime.sleep(Duration::from_millis(50)).await;
+    }
+    let fired = sim.faults_fired() > 0;
+    sim.clear_faults();
+    (fired, db.close().await.is_err())
+}
+
+#[test]
+fn a_close_that_fails_leaves_the_file_fenced_while_the_log_may_hold_a_commit() {
+    const WRITE_VERSION: usize = 18;
+    for part in ["-log", "-log-new"] {
+        let mut unclosed = 0;
+        for nth in 1.. {
+            let sim = Simulation::new(nth);
+            let (fired, open) = sim.block_on(closed_after_failures(&sim, part, nth));
+            let file = sim.disk().read(Path::new(PATH)).unwrap();
+            assert_eq!(file[WRITE_VERSION] == 3, open, "{part}, {nth}");
+            unclosed += usize::from(open);
+            sim.block_on(async {
+                let db = Database::open(PATH, options(sim.env())).await.unwrap();
+                assert!((1..=3).contains(&count(&db).await), "{part}, {nth}");
+                db.close().await.unwrap();
+            });
+            if !fired {
+                assert!(unclosed > 0, "no failure lay after the log had begun");
+                break;
+            }
+        }
+    }
+}
+
 #[test]
 fn a_creation_that_was_interrupted_is_begun_anew() {
     let mut lengths = std::collections::BTreeSet::new();
