@@ -99,7 +99,10 @@ async fn checkpoint(core: &Arc<Core>, purpose: Purpose) -> Result<CheckpointRepo
             core.counters.checkpointed(took);
             let (changes, pages) = (report.changes, report.pages);
             tracing::debug!(cut = report.cut.get(), changes, pages, ?took, "checkpoint");
-            core.history.trim(core.manager.registry().oldest().unwrap_or(report.cut));
+            // Once the log is poisoned snapshots begin at `durable`, which may be below all that are registered now, but
+            // not below the cut.
+            let oldest = core.manager.registry().oldest().unwrap_or(report.cut);
+            core.history.trim(oldest.min(report.cut));
             collect(core);
             if had_runs {
                 let_go();
