@@ -212,7 +212,14 @@ impl Checkpoint {
             }
             Next::Intent(writer, roots) => {
                 self.control.trees = roots.as_slice().to_vec();
-                core.log().append_control(self.control.encode()).await?;
+                if heddle_base::planted!("cut-above-durable") {
+                    // To wait for the intent would be to wait for the commits before it.
+                    let (noting, intent) = (Arc::clone(core), self.control.encode());
+                    let note = async move { drop(noting.log().append_control(intent).await) };
+                    core.env.runtime.spawn("intent", Box::pin(note));
+                } else {
+                    core.log().append_control(self.control.encode()).await?;
+                }
                 Next::Frames(writer, roots)
             }
             Next::Frames(mut writer, roots) => {

@@ -153,7 +153,14 @@ impl Plan {
         let mix = Mix::draw(rng);
         let lives = 1 + rng.usize(..3);
         let style = Style::draw(rng, &choices);
-        let lives = (0..lives).map(|_| Life::draw(rng, &mix, &style)).collect();
+        let mut lives: Vec<Life> = (0..lives).map(|_| Life::draw(rng, &mix, &style)).collect();
+        // A stream of their own, so that plans without them stay as they were.
+        let rng = &mut Rng::with_seed(seed ^ 0x5851_f42d_4c95_7f2d);
+        if rng.u8(..3) == 0 {
+            for life in &mut lives {
+                life.clients.push(Client::watcher(rng, &mix));
+            }
+        }
         Plan { seed, choices, lives }
     }
 }
@@ -209,6 +216,29 @@ impl Style {
             faults: [0, 0, 2, 3][rng.usize(..4)],
             rot: rng.u8(..8) == 0,
         }
+    }
+}
+
+impl Client {
+    /// One who holds a snapshot for long, while others write and checkpoints and collections come by, and looks again.
+    fn watcher(rng: &mut Rng, mix: &Mix) -> Client {
+        let all = Op::Scan { from: 0, to: i64::MAX, limit: usize::MAX, backward: false };
+        let watch = |rng: &mut Rng| {
+            let mut ops = vec![mix.look(rng)];
+            for _ in 0..1 + rng.usize(..4) {
+                ops.push(Op::Pause { micros: rng.u64(..60_000) });
+                ops.push(if rng.bool() { all.clone() } else { mix.look(rng) });
+            }
+            Act::Snapshot(ops)
+        };
+        let mut acts = Vec::new();
+        for _ in 0..2 + rng.usize(..5) {
+            acts.push(watch(rng));
+            if rng.bool() {
+                acts.push(Act::Checkpoint(None));
+            }
+        }
+        Client { acts }
     }
 }
 

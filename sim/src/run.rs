@@ -297,12 +297,18 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Turns a bit over in a file that is there.
+    /// Turns a bit over in a file that is there. A crash seldom leaves a `-wal`, so that one takes the place of another file.
     fn rot(&mut self, target: Target) -> Option<Target> {
         let disk = self.sim.disk();
+        let rng = &mut fastrand::Rng::with_seed(self.sim.fingerprint());
+        let in_wal = |path: &std::path::PathBuf| {
+            Target::Wal.fits(path)
+                && disk.read(path).is_some_and(|bytes| bytes.iter().any(|byte| *byte != 0))
+        };
+        let has_wal = disk.files().iter().any(in_wal);
+        let target = if has_wal && rng.bool() { Target::Wal } else { target };
         let files: Vec<_> = disk.files().into_iter().filter(|path| target.fits(path)).collect();
         let bytes: Vec<Vec<u8>> = files.iter().filter_map(|path| disk.read(path)).collect();
-        let rng = &mut fastrand::Rng::with_seed(self.sim.fingerprint());
         let at = rng.usize(..files.len().max(1));
         let (file, bytes) = (files.get(at)?, bytes.get(at)?);
         // Where there is something; most of a log is zeros that nobody reads.

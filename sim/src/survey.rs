@@ -42,7 +42,10 @@ async fn relation(tx: &mut Transaction, name: &str) -> Result<Relation> {
         let mut rows: Vec<Row> = Vec::new();
         let mut by_index = table.index(&index)?;
         take(&mut by_index.scan([0_i64; 0], Direction::Ascending)?, usize::MAX, &mut rows).await?;
-        let expected = ordered(&relation, column_of(&index), |_| true);
+        let column = column_of(&index);
+        // Damage in the schema's text can take a column away.
+        ensure!(column < relation.width, "index {index} is on a column that {name} does not have");
+        let expected = ordered(&relation, column, |_| true);
         ensure!(
             rows == expected,
             "index {index} has {} rows in its order, its table {}:\n  {rows:?}\n  {expected:?}",

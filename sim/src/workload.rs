@@ -531,7 +531,7 @@ impl Mix {
         if draw < self.definitions {
             self.definition(rng)
         } else if draw < self.definitions + self.reads {
-            self.reading(rng)
+            self.look(rng)
         } else {
             self.writing(rng)
         }
@@ -564,7 +564,8 @@ impl Mix {
         }
     }
 
-    fn reading(&self, rng: &mut Rng) -> Op {
+    /// A read of any kind.
+    pub fn look(&self, rng: &mut Rng) -> Op {
         let id = rng.i64(0..self.keys) + 1;
         let to = id + rng.i64(0..self.keys);
         let (limit, backward) = ([1, 3, 1000][rng.usize(..3)], rng.bool());
