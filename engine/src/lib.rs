@@ -23,6 +23,7 @@
 //! - [`Database`]: open, begin, checkpoint, close, metrics. One per file and process.
 //! - [`Transaction`]: reads at one snapshot and private writes, until [`Transaction::commit`].
 //! - [`Table`], [`Index`]: typed rows, kept consistent with each other; [`Scan`] walks them.
+//! - [`raw`]: trees, rows as bytes and the schema's objects, for what makes a language of them.
 //! - [`Error`]: what went wrong, with facts; [`Error::kind`] says what to do next.
 //!
 //! Below it: `heddle-txn` (transactions over bytes), `heddle-btree` (the file format), `heddle-wal`

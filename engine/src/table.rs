@@ -263,7 +263,7 @@ impl<'tx> Table<'tx> {
         if let Some(obstacle) = &info.indexes[index].def.obstacle {
             return Err(Error::unsupported(format!("using index {name}"), obstacle.clone()));
         }
-        self.tx.check_index(&self.info().indexes[index])?;
+        self.tx.check_tree(self.info().indexes[index].tree.id)?;
         Ok(Index::new(self.tx, self.position, index))
     }
 
@@ -483,7 +483,7 @@ impl<'tx> Table<'tx> {
         entry: &Entry,
         own: Option<&RowName>,
     ) -> Result<()> {
-        self.tx.check_index(index)?;
+        self.tx.check_tree(index.tree.id)?;
         let found = self.tx.inner.get_for_constraint(&index.tree, &entry.key).await?;
         let Some(record) = found else {
             return Ok(());

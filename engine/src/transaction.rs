@@ -10,7 +10,7 @@ use std::ops::{Deref, DerefMut};
 
 use bytes::Bytes;
 use heddle_base::sync::Arc;
-use heddle_base::{RowId, Timestamp};
+use heddle_base::{RowId, Timestamp, TreeId};
 use heddle_btree::key;
 use heddle_txn::TreeRef;
 
@@ -42,7 +42,7 @@ pub struct Transaction {
     pub(crate) witness: Option<Witness>,
     /// Indexes that this transaction made, and that hold what was committed after its snapshot: good for others, but
     /// not for its own reads.
-    pub(crate) ahead: smallvec::SmallVec<[heddle_base::TreeId; 1]>,
+    pub(crate) ahead: smallvec::SmallVec<[TreeId; 1]>,
     savepoints: Vec<SavedState>,
     next_savepoint: u64,
 }
@@ -211,15 +211,19 @@ impl Transaction {
     /// # Errors
     /// [`Error::Conflict`] if an index is not one for this transaction's own reads: run again, it may have
     /// nothing to catch up with.
-    pub(crate) fn check_index(&self, index: &crate::catalog::IndexInfo) -> Result<()> {
-        if self.ahead.contains(&index.tree.id) {
-            return Err(Error::Conflict(crate::Conflict {
-                table: index.def.name.to_string(),
-                key: None,
-                how: "new index",
-            }));
-        }
-        Ok(())
+    pub(crate) fn check_tree(&self, tree: TreeId) -> Result<()> {
+        if self.ahead.contains(&tree) { Err(self.ahead_conflict(tree)) } else { Ok(()) }
+    }
+
+    #[cold]
+    pub(crate) fn ahead_conflict(&self, tree: TreeId) -> Error {
+        let mut indexes = self.catalog.tables().iter().flat_map(|table| &table.indexes);
+        let index = indexes.find(|index| index.tree.id == tree);
+        Error::Conflict(crate::Conflict {
+            table: index.map_or_else(String::new, |index| index.def.name.to_string()),
+            key: None,
+            how: "new index",
+        })
     }
 
     /// The names of all tables.
@@ -365,7 +369,7 @@ impl Transaction {
     ///
     /// # Cancel safety
     /// Dropped midway, nothing was moved.
-    pub(crate) async fn make_room(&mut self) -> Result<()> {
+    pub async fn make_room(&mut self) -> Result<()> {
         if self.inner.needs_room() {
             // After a close nobody would remove the file.
             self.core.check_open()?;

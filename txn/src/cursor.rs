@@ -481,6 +481,12 @@ impl Cursor {
         }
     }
 
+    /// The key that the last step arrived at.
+    #[inline]
+    pub fn key(&self) -> Option<&[u8]> {
+        (self.lent != Lent::Nothing).then_some(&*self.last)
+    }
+
     /// Reads what the last step lacked.
     ///
     /// # Errors

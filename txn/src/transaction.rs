@@ -85,6 +85,11 @@ impl Transaction {
         self.view.ts()
     }
 
+    /// The B-trees under what it sees.
+    pub fn base(&self) -> &crate::Base {
+        &self.view.pin().base
+    }
+
     /// What it was begun with.
     pub fn options(&self) -> &TxOptions {
         &self.options

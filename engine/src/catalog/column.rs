@@ -69,6 +69,8 @@ pub(crate) struct Column {
     pub(crate) exact_integer: bool,
     pub(crate) strict: Option<StrictType>,
     pub(crate) collation: Collation,
+    /// The collation that it is declared with, if that is not built in.
+    pub(crate) foreign_collation: Option<Box<str>>,
     pub(crate) not_null: bool,
     pub(crate) default: DefaultValue,
 }

@@ -41,8 +41,10 @@ pub(crate) struct TableDef {
     pub(crate) automatic: Vec<IndexDef>,
     /// What of it can't be maintained here, which makes it read-only.
     pub(crate) obstacle: Option<String>,
-    /// What of it can't even be read here.
+    /// What of its rows can't even be read here.
     pub(crate) unreadable: Option<String>,
+    /// Why it is not known what orders its tree, if it is not.
+    pub(crate) unordered: Option<String>,
 }
 
 /// An index, as its `CREATE INDEX` or a constraint says.
@@ -51,9 +53,38 @@ pub(crate) struct IndexDef {
     pub(crate) name: Box<str>,
     pub(crate) table: Box<str>,
     pub(crate) unique: bool,
+    /// Those of what it is declared on that are columns: all, if there is no obstacle.
     pub(crate) parts: Vec<KeyPart>,
-    /// What of it can't be understood here: an expression, a condition, a foreign collation.
+    /// What orders it, of all that it is declared on, expressions included.
+    pub(crate) order: Vec<KeyColumn>,
+    /// What of it can't be maintained here: an expression, a condition, a foreign collation.
     pub(crate) obstacle: Option<String>,
+    /// Why it is not known what orders its tree, if it is not: a foreign collation.
+    pub(crate) unordered: Option<String>,
+}
+
+/// What an index or a key is declared on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct KeyParts {
+    pub(crate) columns: Vec<KeyPart>,
+    pub(crate) order: Vec<KeyColumn>,
+    pub(crate) obstacle: Option<String>,
+    pub(crate) unordered: Option<String>,
+}
+
+impl KeyParts {
+    /// Adds a column.
+    pub(crate) fn push(&mut self, part: KeyPart) {
+        self.columns.push(part);
+        self.order.push(part.key_column());
+    }
+
+    /// Notes that a collation is not built in.
+    pub(crate) fn foreign(&mut self, collation: &str) {
+        let why = format!("the collation {collation} is not built in");
+        self.obstacle.get_or_insert_with(|| why.clone());
+        self.unordered.get_or_insert(why);
+    }
 }
 
 impl TableDef {
@@ -62,10 +93,10 @@ impl TableDef {
         self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
     }
 
-    /// The columns of its keys: of the primary key and of the automatic indexes.
-    pub(crate) fn key_parts_mut(&mut self) -> impl Iterator<Item = &mut KeyPart> {
-        let automatic = self.automatic.iter_mut().flat_map(|index| &mut index.parts);
-        self.primary_key.iter_mut().flatten().chain(automatic)
+    /// Takes DESC for ASC in all its keys.
+    pub(crate) fn ignore_directions(&mut self) {
+        self.primary_key.iter_mut().flatten().for_each(|part| part.descending = false);
+        self.automatic.iter_mut().for_each(IndexDef::ignore_directions);
     }
 
     /// The columns of a WITHOUT ROWID table's record, in the order of the record.
@@ -91,6 +122,17 @@ impl TableDef {
 }
 
 impl IndexDef {
+    pub(crate) fn new(name: Box<str>, table: Box<str>, unique: bool, on: KeyParts) -> IndexDef {
+        let KeyParts { columns: parts, order, obstacle, unordered } = on;
+        IndexDef { name, table, unique, parts, order, obstacle, unordered }
+    }
+
+    /// Takes DESC for ASC.
+    pub(crate) fn ignore_directions(&mut self) {
+        self.parts.iter_mut().for_each(|part| part.descending = false);
+        self.order.iter_mut().for_each(|column| column.descending = false);
+    }
+
     /// What names the row at the end of this index's records (D2): columns of the table, or the rowid if
     /// there are none.
     pub(crate) fn row_parts(&self, table: &TableDef) -> Vec<KeyPart> {
@@ -105,14 +147,14 @@ impl IndexDef {
 
     /// The key of this index's tree.
     pub(crate) fn key_shape(&self, table: &TableDef, encoding: Encoding) -> KeyShape {
-        let mut columns: Vec<KeyColumn> = self.parts.iter().map(|part| part.key_column()).collect();
+        let mut columns = self.order.clone();
         if table.without_rowid {
             columns.extend(self.row_parts(table).iter().map(|part| part.key_column()));
         } else {
             columns.push(KeyColumn::default());
         }
         let shape = KeyShape::new(columns, encoding);
-        if self.unique { shape.unique(self.parts.len()) } else { shape }
+        if self.unique { shape.unique(self.order.len()) } else { shape }
     }
 
     /// Whether SQLite would take this constraint for one that `other` already enforces.

@@ -59,12 +59,11 @@ impl Format {
     /// A definition as it counts in this format (F1).
     pub(crate) fn understand(self, mut definition: Definition) -> Definition {
         if !self.current {
-            let parts = match &mut definition {
-                Definition::Table { def, .. } => def.key_parts_mut().collect::<Vec<_>>(),
-                Definition::Index { def, .. } => def.parts.iter_mut().collect(),
-                Definition::Other => Vec::new(),
-            };
-            parts.into_iter().for_each(|part| part.descending = false);
+            match &mut definition {
+                Definition::Table { def, .. } => def.ignore_directions(),
+                Definition::Index { def, .. } => def.ignore_directions(),
+                Definition::Other => {}
+            }
         }
         definition
     }

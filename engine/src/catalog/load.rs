@@ -13,6 +13,7 @@ use crate::catalog::format::Format;
 use crate::catalog::parse::{self, Definition};
 use crate::catalog::schema_row::{Place, SchemaRow};
 use crate::catalog::{Catalog, IndexInfo, TableInfo, folded};
+use crate::raw::{Object, ObjectKind};
 
 /// One row of the schema table with the tree that its place names.
 pub(crate) struct Entry {
@@ -40,9 +41,11 @@ pub(crate) fn load(entries: Vec<Entry>, format: Format) -> Result<Catalog, Strin
                 order.push(name);
             }
             ("index", Some(_)) => indexes.push(entry),
-            ("table" | "view" | "trigger", _) => others.push(entry),
             ("index", None) => return Err(format!("index {} has no root page", entry.row.name)),
-            (kind, _) => return Err(format!("{} has the unknown type {kind:?}", entry.row.name)),
+            (kind, _) => match ObjectKind::named(kind) {
+                Some(kind) => others.push(other(kind, entry)),
+                None => return Err(format!("{} has the unknown type {kind:?}", entry.row.name)),
+            },
         }
     }
     for entry in indexes {
@@ -54,22 +57,30 @@ pub(crate) fn load(entries: Vec<Entry>, format: Format) -> Result<Catalog, Strin
         };
         add_index(table, &entry, format);
     }
-    let mut other_names = Vec::new();
-    for entry in others {
-        if entry.row.kind == "trigger" {
-            if let Some(table) = tables.get_mut(&folded(&entry.row.table)) {
-                table.trigger.get_or_insert(entry.row.name.as_str().into());
-                table.settle_obstacle();
-            }
-        } else {
-            other_names.push(folded(&entry.row.name));
+    for object in others.iter().filter(|object| object.kind == ObjectKind::Trigger) {
+        if let Some(table) = tables.get_mut(&folded(&object.table)) {
+            table.trigger.get_or_insert(object.name.clone());
+            table.settle_obstacle();
         }
     }
     let tables = order.into_iter().filter_map(|name| tables.remove(&name)).map(Arc::new);
-    Ok(Catalog::new(tables.collect(), other_names, format))
+    Ok(Catalog::new(tables.collect(), others, format))
 }
 
-fn table(entry: &Entry, tree: TreeId, format: Format) -> TableInfo {
+/// An object without a tree.
+fn other(kind: ObjectKind, entry: Entry) -> Arc<Object> {
+    Arc::new(Object {
+        kind,
+        name: entry.row.name.into(),
+        table: entry.row.table.into(),
+        sql: entry.row.sql.map(Into::into),
+        row: entry.rowid,
+        tree: None,
+    })
+}
+
+/// A table without its indexes.
+pub(crate) fn table(entry: &Entry, tree: TreeId, format: Format) -> TableInfo {
     let sql = entry.row.sql.as_deref().unwrap_or_default();
     let def = match parse::parse(sql, |_| None).map(|found| format.understand(found)) {
         Ok(Definition::Table { def, .. }) => def,
@@ -96,11 +107,20 @@ fn unknown(name: &str, reason: &str) -> TableDef {
         automatic: Vec::new(),
         obstacle: Some(reason.to_owned()),
         unreadable: Some(reason.to_owned()),
+        unordered: Some(reason.to_owned()),
     }
 }
 
 fn add_index(table: &mut TableInfo, entry: &Entry, format: Format) {
-    let Some(tree) = entry.tree else { return };
+    if let Some(tree) = entry.tree {
+        let info = index(table, entry, tree, format);
+        table.indexes.push(info);
+        table.settle_obstacle();
+    }
+}
+
+/// An index on this table.
+pub(crate) fn index(table: &TableInfo, entry: &Entry, tree: TreeId, format: Format) -> IndexInfo {
     let def = match &entry.row.sql {
         None => automatic(&table.def, &entry.row.name),
         Some(sql) => match parse::parse(sql, |_| Some(table.def.clone()))
@@ -119,12 +139,13 @@ fn add_index(table: &mut TableInfo, entry: &Entry, format: Format) {
         table: table.def.name.clone(),
         unique: false,
         parts: Vec::new(),
-        obstacle: Some(reason),
+        order: Vec::new(),
+        obstacle: Some(reason.clone()),
+        unordered: Some(reason),
     });
     let mut info = IndexInfo::new(def, &table.def, table.tree.id, entry.rowid, tree, format);
     info.sql = entry.row.sql.as_deref().map(Into::into);
-    table.indexes.push(info);
-    table.settle_obstacle();
+    info
 }
 
 fn automatic(table: &TableDef, name: &str) -> Result<IndexDef, String> {

@@ -31,6 +31,7 @@ use heddle_txn::TreeRef;
 use crate::catalog::definition::{IndexDef, KeyPart, TableDef};
 use crate::catalog::format::Format;
 use crate::catalog::parse::{Definition, parse};
+use crate::raw::{Object, ObjectKind, Schema, Tree};
 use crate::{Error, Result};
 
 /// All tables at one time (K1).
@@ -38,8 +39,10 @@ use crate::{Error, Result};
 pub(crate) struct Catalog {
     tables: Vec<Arc<TableInfo>>,
     by_name: HashMap<Box<str>, usize, foldhash::fast::FixedState>,
-    /// Names of views and virtual tables, folded.
-    others: Vec<Box<str>>,
+    /// Views, triggers and virtual tables.
+    others: Vec<Arc<Object>>,
+    /// All of it, as who makes SQL of it wants it.
+    schema: Arc<Schema>,
     format: Format,
     /// What copies of it have in common.
     identity: Arc<()>,
@@ -155,6 +158,32 @@ impl TableInfo {
         self.obstacle = self.def.obstacle.clone().or(of_indexes).or(of_triggers);
     }
 
+    /// Whether it is known what orders an index of the table.
+    pub(crate) fn is_ordered(&self, index: &IndexInfo) -> bool {
+        self.def.unordered.is_none() && index.def.unordered.is_none()
+    }
+
+    /// The table and its indexes.
+    fn objects(&self) -> impl Iterator<Item = Arc<Object>> {
+        let table = Object {
+            kind: ObjectKind::Table,
+            name: self.def.name.clone(),
+            table: self.def.name.clone(),
+            sql: Some(self.sql.clone()),
+            row: self.schema_row,
+            tree: Some(Tree::new(self.tree.clone(), self.def.unordered.is_none())),
+        };
+        let indexes = self.indexes.iter().map(|index| Object {
+            kind: ObjectKind::Index,
+            name: index.def.name.clone(),
+            table: index.def.table.clone(),
+            sql: index.sql.clone(),
+            row: index.schema_row,
+            tree: Some(Tree::new(index.tree.clone(), self.is_ordered(index))),
+        });
+        std::iter::once(table).chain(indexes).map(Arc::new)
+    }
+
     pub(crate) fn index(&self, name: &str) -> Option<usize> {
         self.indexes.iter().position(|index| index.def.name.eq_ignore_ascii_case(name))
     }
@@ -201,11 +230,19 @@ impl IndexInfo {
 impl Catalog {
     pub(crate) fn new(
         tables: Vec<Arc<TableInfo>>,
-        others: Vec<Box<str>>,
+        others: Vec<Arc<Object>>,
         format: Format,
     ) -> Catalog {
         let by_name = tables.iter().enumerate().map(|(i, t)| (folded(&t.def.name), i)).collect();
-        Catalog { tables, by_name, others, format, identity: Arc::new(()) }
+        let stored = tables.iter().flat_map(|table| table.objects());
+        let schema = Arc::new(Schema::new(stored.chain(others.iter().cloned()).collect()));
+        Catalog { tables, by_name, others, schema, format, identity: Arc::new(()) }
+    }
+
+    /// See [`Schema`].
+    #[inline]
+    pub(crate) fn schema(&self) -> &Arc<Schema> {
+        &self.schema
     }
 
     /// Whether one is a copy of the other.
@@ -232,7 +269,7 @@ impl Catalog {
 
     /// Whether there are views, virtual tables or triggers.
     pub(crate) fn has_others(&self) -> bool {
-        !self.others.is_empty() || self.tables.iter().any(|table| table.trigger.is_some())
+        !self.others.is_empty()
     }
 
     pub(crate) fn tables(&self) -> &[Arc<TableInfo>] {
@@ -266,11 +303,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::AlreadyExists`] if a table, an index, a view has the name.
     pub(crate) fn check_free(&self, name: &str) -> Result<()> {
-        let lower = folded(name);
-        if self.find(name).is_some()
-            || self.others.contains(&lower)
-            || self.table_of_index(name).is_some()
-        {
+        if self.schema.named(name).is_some() {
             return Err(Error::AlreadyExists { name: name.to_owned() });
         }
         Ok(())
@@ -307,13 +340,43 @@ impl Catalog {
     /// Whether the definition of the tree with this number is understood, so that its order is known.
     pub(crate) fn is_understood(&self, tree: TreeId) -> bool {
         self.tables.iter().any(|table| {
-            let of_index =
-                |index: &IndexInfo| index.tree.id == tree && index.def.obstacle.is_none();
-            (table.tree.id == tree && table.def.unreadable.is_none())
+            let of_index = |index: &IndexInfo| index.tree.id == tree && table.is_ordered(index);
+            (table.tree.id == tree && table.def.unordered.is_none())
                 || table.indexes.iter().any(of_index)
         })
     }
+}
 
+#[expect(dead_code, reason = "changes of the schema by objects come next")]
+impl Catalog {
+    /// With a view, a trigger or a virtual table added, or replaced if it is there by its row.
+    pub(crate) fn with_other(&self, object: Object) -> Catalog {
+        let mut others = self.others.clone();
+        others.retain(|other| other.row != object.row);
+        others.push(Arc::new(object));
+        self.with_others(others)
+    }
+
+    /// Without such objects as `gone` says.
+    pub(crate) fn without_others(&self, gone: impl Fn(&Object) -> bool) -> Catalog {
+        let mut others = self.others.clone();
+        others.retain(|other| !gone(other));
+        self.with_others(others)
+    }
+
+    fn with_others(&self, others: Vec<Arc<Object>>) -> Catalog {
+        Catalog::new(self.tables.clone(), others, self.format)
+    }
+
+    /// The first trigger on the table of this name.
+    pub(crate) fn trigger_on(&self, table: &str) -> Option<&Arc<Object>> {
+        self.others.iter().find(|other| {
+            other.kind == ObjectKind::Trigger && other.table.eq_ignore_ascii_case(table)
+        })
+    }
+}
+
+impl Catalog {
     /// Every tree with its kind, the schema table's aside.
     pub(crate) fn trees(&self) -> impl Iterator<Item = (TreeId, &Arc<TreeKind>)> {
         self.tables.iter().flat_map(|table| {

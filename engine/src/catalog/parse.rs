@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bumpalo::Bump;
 use heddle_btree::collation::Collation;
+use heddle_btree::key::KeyColumn;
 use sqlite3_parser::FallibleIterator;
 use sqlite3_parser::ast::{
     Cmd, ColumnConstraint, ColumnDefinition, CreateTableBody, Expr, Literal, NamedTableConstraint,
@@ -16,7 +17,7 @@ use sqlite3_parser::ast::{
 use sqlite3_parser::lexer::sql::Parser;
 
 use crate::catalog::column::{Affinity, Column, DefaultValue, StrictType};
-use crate::catalog::definition::{IndexDef, KeyPart, TableDef};
+use crate::catalog::definition::{IndexDef, KeyPart, KeyParts, TableDef};
 use crate::catalog::numeric::parse_number;
 use crate::{Error, Result, Value};
 
@@ -97,12 +98,11 @@ fn define(
             let Some(table) = find_table(&table_name) else {
                 return Err(Error::NoSuchTable { name: table_name.into() });
             };
-            let (parts, mut obstacle) = key_parts(sql, &table, columns)?;
+            let mut parts = key_parts(sql, &table, columns)?;
             if where_clause.is_some() {
-                obstacle = Some("it is a partial index".to_owned());
+                parts.obstacle = Some("it is a partial index".to_owned());
             }
-            let name = unquote(idx_name.name.0);
-            let def = IndexDef { name, table: table.name.clone(), unique, parts, obstacle };
+            let def = IndexDef::new(unquote(idx_name.name.0), table.name.clone(), unique, parts);
             Ok(Definition::Index { def, if_not_exists })
         }
         Stmt::CreateView { .. } | Stmt::CreateTrigger { .. } | Stmt::CreateVirtualTable { .. } => {
@@ -136,6 +136,7 @@ impl<'s> TableBuilder<'s> {
             automatic: Vec::new(),
             obstacle: None,
             unreadable: None,
+            unordered: None,
         };
         TableBuilder { sql, def, strict, counted: 0, autoincrement: false, key_constraint: None }
     }
@@ -185,6 +186,7 @@ impl<'s> TableBuilder<'s> {
             exact_integer: declared.eq_ignore_ascii_case("INTEGER"),
             strict,
             collation: Collation::Binary,
+            foreign_collation: None,
             not_null: false,
             default: DefaultValue::Constant(Value::Null),
         });
@@ -194,7 +196,10 @@ impl<'s> TableBuilder<'s> {
                 let name = unquote(collation_name.0);
                 match Collation::from_name(&name) {
                     Some(collation) => self.def.columns[position].collation = collation,
-                    None => self.obstacle(format!("the collation {name} is not built in")),
+                    None => {
+                        self.obstacle(format!("the collation {name} is not built in"));
+                        self.def.columns[position].foreign_collation = Some(name);
+                    }
                 }
             }
         }
@@ -228,15 +233,14 @@ impl<'s> TableBuilder<'s> {
                 self.autoincrement |= auto_increment;
                 let descending = *order == Some(SortOrder::Desc);
                 let alias = self.is_integer(position) && !descending;
-                self.primary_key(vec![self.part(position, descending)], alias)
+                self.primary_key(self.parts(position, descending), alias)
             }
             ColumnConstraint::NotNull { nullable, .. } => {
                 self.def.columns[position].not_null = !nullable;
                 Ok(())
             }
             ColumnConstraint::Unique(_) => {
-                let part = self.part(position, false);
-                self.unique(vec![part], None);
+                self.unique(self.parts(position, false));
                 Ok(())
             }
             ColumnConstraint::Check(_) => {
@@ -264,19 +268,18 @@ impl<'s> TableBuilder<'s> {
         match constraint {
             TableConstraint::PrimaryKey { columns, auto_increment, .. } => {
                 self.autoincrement |= auto_increment;
-                let (parts, obstacle) = key_parts(self.sql, &self.def, columns)?;
-                if let Some(obstacle) = obstacle {
-                    self.obstacle(obstacle);
+                let parts = key_parts(self.sql, &self.def, columns)?;
+                if let Some(obstacle) = &parts.obstacle {
+                    self.obstacle(obstacle.clone());
                 }
-                let alias = match (columns.len(), parts.first()) {
+                let alias = match (columns.len(), parts.columns.first()) {
                     (1, Some(part)) => self.is_integer(part.column),
                     _ => false,
                 };
                 self.primary_key(parts, alias)
             }
             TableConstraint::Unique { columns, .. } => {
-                let (parts, obstacle) = key_parts(self.sql, &self.def, columns)?;
-                self.unique(parts, obstacle);
+                self.unique(key_parts(self.sql, &self.def, columns)?);
                 Ok(())
             }
             TableConstraint::Check(..) => {
@@ -291,41 +294,48 @@ impl<'s> TableBuilder<'s> {
         self.def.columns.get(column).is_some_and(|c| c.exact_integer)
     }
 
-    fn part(&self, column: usize, descending: bool) -> KeyPart {
-        let collation = self.def.columns[column].collation;
-        KeyPart { column, collation, descending }
+    /// A key of one column.
+    fn parts(&self, column: usize, descending: bool) -> KeyParts {
+        let mut parts = KeyParts::default();
+        let Column { collation, foreign_collation, .. } = &self.def.columns[column];
+        parts.push(KeyPart { column, collation: *collation, descending });
+        if let Some(foreign) = foreign_collation {
+            parts.foreign(foreign);
+        }
+        parts
     }
 
-    fn primary_key(&mut self, parts: Vec<KeyPart>, alias: bool) -> Result<()> {
+    fn primary_key(&mut self, parts: KeyParts, alias: bool) -> Result<()> {
         if self.def.primary_key.is_some() || self.def.rowid_alias.is_some() {
             return Err(self.fail("it has more than one primary key"));
         }
         if alias && !self.def.without_rowid {
-            self.def.rowid_alias = parts.first().map(|part| part.column);
+            self.def.rowid_alias = parts.columns.first().map(|part| part.column);
             return Ok(());
         }
-        self.def.primary_key = Some(parts.clone());
+        self.def.primary_key = Some(parts.columns.clone());
         if self.def.without_rowid {
+            self.def.unordered.clone_from(&parts.unordered);
             // Counted where SQLite makes its index: here, or at the end if it were the rowid.
-            let index = self.automatic(parts, None);
+            let index = self.automatic(parts);
             if !alias {
                 self.counted += 1;
             }
             self.key_constraint = Some(index);
         } else {
-            self.unique(parts, None);
+            self.unique(parts);
         }
         Ok(())
     }
 
-    fn automatic(&self, parts: Vec<KeyPart>, obstacle: Option<String>) -> IndexDef {
+    fn automatic(&self, parts: KeyParts) -> IndexDef {
         let table = self.def.name.clone();
         let name = format!("sqlite_autoindex_{table}_{}", self.counted + 1).into();
-        IndexDef { name, table, unique: true, parts, obstacle }
+        IndexDef::new(name, table, true, parts)
     }
 
-    fn unique(&mut self, parts: Vec<KeyPart>, obstacle: Option<String>) {
-        let index = self.automatic(parts, obstacle);
+    fn unique(&mut self, parts: KeyParts) {
+        let index = self.automatic(parts);
         let mut others = self.def.automatic.iter().chain(&self.key_constraint);
         if !others.any(|other| other.same_constraint(&index)) {
             self.def.automatic.push(index);
@@ -362,42 +372,77 @@ impl<'s> TableBuilder<'s> {
     }
 }
 
-/// The columns of a key, and what of it can't be understood here.
-fn key_parts(
-    sql: &str,
-    table: &TableDef,
-    columns: &[SortedColumn<'_>],
-) -> Result<(Vec<KeyPart>, Option<String>)> {
-    let mut parts = Vec::new();
-    let mut obstacle = None;
+/// What a key is on.
+///
+/// As in SQLite an expression is ordered by the collation that a COLLATE names at its top, else binary, and the
+/// parser there knows no parentheses: `(a)` is the column.
+fn key_parts(sql: &str, table: &TableDef, columns: &[SortedColumn<'_>]) -> Result<KeyParts> {
+    let mut parts = KeyParts::default();
     for column in columns {
-        let (expr, collation_name) = match &column.expr {
-            Expr::Collate(inner, name) => (*inner, Some(unquote(name))),
-            other => (other, None),
-        };
-        let name = match expr {
-            Expr::Id(id) => unquote(id.0),
-            Expr::Name(name) => unquote(name.0),
-            Expr::Literal(Literal::String(text)) => unquote(text),
-            _ => {
-                obstacle = Some("it is on an expression".to_owned());
-                continue;
-            }
-        };
-        let Some(position) = table.column(&name) else {
-            return Err(Error::definition(sql, format!("there is no column {name}")));
-        };
-        let collation = match collation_name {
-            None => table.columns[position].collation,
-            Some(name) => Collation::from_name(&name).unwrap_or_else(|| {
-                obstacle = Some(format!("the collation {name} is not built in"));
-                Collation::Binary
-            }),
-        };
         let descending = column.order == Some(SortOrder::Desc);
-        parts.push(KeyPart { column: position, collation, descending });
+        let (expr, collation_name) = without_collation(&column.expr);
+        let collation = match &collation_name {
+            None => None,
+            Some(name) => Some(Collation::from_name(name).unwrap_or_else(|| {
+                parts.foreign(name);
+                Collation::Binary
+            })),
+        };
+        match key_column(sql, table, expr)? {
+            Some(position) => {
+                let declared = &table.columns[position];
+                if let (None, Some(foreign)) = (collation, &declared.foreign_collation) {
+                    parts.foreign(foreign);
+                }
+                let collation = collation.unwrap_or(declared.collation);
+                parts.push(KeyPart { column: position, collation, descending });
+            }
+            None => {
+                parts.obstacle.get_or_insert_with(|| "it is on an expression".to_owned());
+                parts
+                    .order
+                    .push(KeyColumn { collation: collation.unwrap_or_default(), descending });
+            }
+        }
     }
-    Ok((parts, obstacle))
+    Ok(parts)
+}
+
+/// An expression without what is around it, and the outermost collation that was.
+fn without_collation<'e, 'a>(mut expr: &'e Expr<'a>) -> (&'e Expr<'a>, Option<Box<str>>) {
+    let mut collation = None;
+    loop {
+        expr = match expr {
+            Expr::Collate(inner, name) => {
+                collation.get_or_insert_with(|| unquote(name));
+                inner
+            }
+            Expr::Parenthesized(inner) => match &**inner {
+                [one] => one,
+                _ => return (expr, collation),
+            },
+            _ => return (expr, collation),
+        };
+    }
+}
+
+/// The column of the table that an expression is, if it is one.
+fn key_column(sql: &str, table: &TableDef, expr: &Expr<'_>) -> Result<Option<usize>> {
+    let written = match expr {
+        Expr::Id(id) => id.0,
+        Expr::Name(name) => name.0,
+        Expr::Literal(Literal::String(text)) => text,
+        _ => return Ok(None),
+    };
+    let name = unquote(written);
+    let of_rowid = ["rowid", "oid", "_rowid_"].iter().any(|n| name.eq_ignore_ascii_case(n));
+    match table.column(&name) {
+        Some(position) => Ok(Some(position)),
+        None if of_rowid && !table.without_rowid => Ok(table.rowid_alias),
+        // Old versions of SQLite took it for a text.
+        None if written.starts_with('"') => Ok(None),
+        None => Err(Error::definition(sql, format!("there is no column {name}"))),
+    }
 }
 
 fn declared_type(definition: &ColumnDefinition<'_>) -> String {
