@@ -3,9 +3,11 @@
 //! Nothing here knows of statements or storage: a function takes values and gives one. What it may ask of its
 //! surroundings (time, randomness, the connection's counters, limits) comes through [`Surroundings`].
 
+mod lookup;
 mod registry;
 mod surroundings;
 
+pub use lookup::{aggregate, aggregates, is_known, scalar, scalars, table, tables};
 pub use registry::{
     Aggregate, AggregateFunction, FunctionError, OpenRows, Result, ScalarCode, ScalarFunction,
     TableFunction, TableRows,
