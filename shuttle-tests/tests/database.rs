@@ -4,8 +4,8 @@
 #![cfg(heddle_shuttle)]
 
 use heddle_engine::{
-    Database, Direction, Env, ErrorKind, Isolation, Mode, Options, Result, RowId, Transaction,
-    TxOptions,
+    Database, Direction, Env, Error, ErrorKind, Isolation, Mode, Options, Result, RowId,
+    Transaction, TxOptions,
 };
 use heddle_histories::{History, Level, Recorder, Recording, Scope, check};
 use heddle_shuttle_tests::{run, world};
@@ -28,6 +28,8 @@ struct Mix {
     cancels: bool,
     /// Write sets are so small that most of them move to a run file.
     spills: bool,
+    /// The database is closed while they run.
+    closes: bool,
 }
 
 async fn open(env: &Env, mix: Mix) -> Database {
@@ -59,6 +61,7 @@ async fn client(db: Database, recorder: Recorder, client: u64, mix: Mix) {
             match attempt_once(&db, &recorder, first, mix).await {
                 Ok(()) => break,
                 Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(Error::Closed) if mix.closes => return,
                 Err(error) => panic!("{error}"),
             }
         }
@@ -212,12 +215,18 @@ fn life(mix: Mix) {
         let other = db.clone();
         threads.push(thread::spawn(move || {
             for _ in 0..2 {
-                block_on(other.checkpoint()).unwrap();
+                match block_on(other.checkpoint()) {
+                    Err(Error::Closed) if mix.closes => return,
+                    done => done.map(drop).unwrap(),
+                }
             }
         }));
+        if !mix.closes {
+            threads.drain(..).for_each(|thread| thread.join().unwrap());
+        }
+        block_on(db.close()).unwrap();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         block_on(async {
-            db.close().await.unwrap();
             let db = open(&env, mix).await;
             let mut notes = recorder.begin();
             let mut tx = db.begin().await.unwrap();
@@ -237,7 +246,8 @@ fn life(mix: Mix) {
     });
 }
 
-const PLAIN: Mix = Mix { isolation: Isolation::Serializable, cancels: false, spills: false };
+const PLAIN: Mix =
+    Mix { isolation: Isolation::Serializable, cancels: false, spills: false, closes: false };
 
 #[test]
 fn a_serializable_life_has_no_anomaly() {
@@ -257,4 +267,14 @@ fn commits_that_nobody_waits_for_are_whole_or_nothing() {
 #[test]
 fn transactions_that_spill_are_transactions() {
     life(Mix { spills: true, ..PLAIN });
+}
+
+#[test]
+fn a_close_beside_transactions_keeps_what_was_committed_and_nothing_else() {
+    life(Mix { closes: true, ..PLAIN });
+}
+
+#[test]
+fn a_close_beside_commits_that_nobody_waits_for_ends() {
+    life(Mix { closes: true, cancels: true, spills: true, ..PLAIN });
 }

@@ -60,14 +60,6 @@ fn options(mode: Mode) -> TxOptions {
     TxOptions { mode, busy_timeout: None, ..TxOptions::default() }
 }
 
-/// A row that no history names: the table's state is made once, before the threads begin, since a
-/// `OnceLock` can't be waited for under shuttle.
-async fn write_first(manager: &Manager) {
-    let mut tx = manager.begin(options(Mode::Optimistic)).await.unwrap();
-    tx.put(&table(), key(KEYS), Bytes::new()).unwrap();
-    tx.commit().await.unwrap();
-}
-
 async fn read_all(tx: &mut Transaction, direction: Direction) -> Vec<(u8, u64)> {
     let mut cursor = tx.range(&table(), Unbounded, Unbounded, direction);
     let mut rows = Vec::new();
@@ -131,7 +123,6 @@ async fn transact(manager: &Manager, id: Id) -> Record {
 fn histories_are_serializable_and_every_retry_gets_through() {
     run(|| {
         let manager = manager();
-        block_on(write_first(&manager));
         let history = Arc::new(Mutex::new(Vec::new()));
         let threads: Vec<_> = (0..3u64)
             .map(|thread| {
