@@ -6,6 +6,7 @@
 //! | --- | --- | --- | --- |
 //! | no log | any | any | open |
 //! | none | of a state the log leads to | yes | go on with the log |
+//! | none | of a state before those | yes | refuse: `-wal` is damaged or gone |
 //! | none | any other, or no fence | any | discard the log |
 //! | some | of a state the log leads to | yes | replay; refused when only reading |
 //! | some | of a state the log leads to | no | refuse: another program changed the file |
@@ -99,6 +100,8 @@ pub(crate) fn decide(observed: Observed) -> Decision {
     let leads = matches!(counter, Counter::Settled | Counter::Intended);
     match (commits, counter, file) {
         (Commits::NoLog, ..) => Open,
+        // What the log let go of was in `-wal`, and is not in the file.
+        (Commits::None, Counter::Older, FileFound::Fenced) => Refuse(Refusal::DamagedWal),
         // Y3.
         (Commits::None, ..) if read_only => Open,
         (Commits::None, ..) if leads && fenced => Replay,
@@ -231,7 +234,7 @@ mod tests {
         };
         assert_eq!(count(NeedsRecovery), 2);
         assert_eq!(count(ForeignLog), 10 + 2);
-        assert_eq!(count(DamagedWal), 4);
+        assert_eq!(count(DamagedWal), 4 + 2);
         assert_eq!(count(ChangedUnderLog), 4 + 2 + 4);
     }
 

@@ -256,3 +256,25 @@ fn while_a_checkpoint_stalls_those_who_begin_are_told_that_memory_is_full() {
     stock_check(&dir.path().join("x.db"));
     assert_eq!(stock_rows(&dir.path().join("x.db"), "SELECT count(*) FROM t"), ["1501"]);
 }
+
+#[test]
+fn a_damaged_wal_that_the_file_still_needs_is_noticed() {
+    // In the header, in the first frame.
+    for offset in [5, 100] {
+        let sim = Simulation::new(7);
+        sim.block_on(async {
+            let db = with_table(sim.env()).await.unwrap();
+            db.insert("t", (None::<i64>, "in -wal alone")).await.unwrap();
+            let mut steps = db.checkpoint_steps().await.unwrap().unwrap();
+            // From here on the log needs the commits no more, and the file does not have them yet.
+            while steps.step().await.unwrap().is_some_and(|next| next != "pages") {}
+        });
+        sim.crash();
+        let wal = Path::new("/db/x.db-wal");
+        assert!(sim.disk().flip_bit(wal, offset, 3));
+        let error = sim.block_on(async { Database::open(PATH, options(sim.env())).await.err() });
+        let error =
+            error.unwrap_or_else(|| panic!("with byte {offset} the state was taken for whole"));
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    }
+}
