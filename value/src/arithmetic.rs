@@ -38,14 +38,6 @@ impl Number {
             Number::Real(v) => *v,
         }
     }
-
-    #[inline]
-    fn integer(&self) -> i64 {
-        match self {
-            Number::Integer(v) => *v,
-            Number::Real(v) => *v as i64,
-        }
-    }
 }
 
 #[inline]
@@ -92,10 +84,11 @@ pub fn divide(left: &Value, right: &Value) -> Value {
 
 /// `left % right`: both as integers, with the sign of `left`; a real if an operand was one.
 pub fn remainder(left: &Value, right: &Value) -> Value {
+    // Text counts by its leading digits here, and only whether the result is a real by all of the number.
+    let (a, b) = (left.as_integer_lossy(), right.as_integer_lossy());
     let (Some(left), Some(right)) = (Number::of(left), Number::of(right)) else {
         return Value::Null;
     };
-    let (a, b) = (left.integer(), right.integer());
     if b == 0 {
         return Value::Null;
     }

@@ -5,8 +5,8 @@
 //! # Invariants
 //! - D1: SQLite's digits are not those of correctly rounded printing. It first rounds to a whole number of 18 digits (19 where
 //!   a power of ten lies inside the binade, above that power), and rounds that once more to the digits asked for, halves up.
-//! - D2: at 17 digits, when digits 15 and 16 are `99`, or 14 to 16 are `000`, and the number that 14 or 13 digits
-//!   would leave reads back as the same real, that shorter number is taken. So 0.1 and 0.3 keep their looks.
+//! - D2: at 17 digits, when after the first rounding digits 15 and 16 are `99`, or 14 to 16 are `000`, and the number that 14
+//!   digits, rounded up, or 13 would leave reads back as the same real, that one is taken. So 0.1 and 0.3 keep their looks.
 //! - D3: the first rounding is exact here. In SQLite it is so between about 1e-10 and 1e+20; farther out its product is
 //!   off by some hundredths of the last digit, which shows in the 17th digit of about one real in a thousand.
 
@@ -62,10 +62,10 @@ impl Decimal {
             Keep::Digits(digits) => digits as i64,
             Keep::Decimals(decimals) => i64::from(all.point) + decimals.min(1 << 30) as i64,
         };
-        let seventeen = keep == Keep::Digits(17);
-        all.round(wanted.min(most as i64));
-        if seventeen && all.len == 17 {
-            all.shorten(real);
+        let shorter = if keep == Keep::Digits(17) { all.shorter(real) } else { None };
+        match shorter {
+            Some(shorter) => all = shorter,
+            None => all.round(wanted.min(most as i64)),
         }
         all.trim();
         if all.len == 0 { Decimal::ZERO } else { all }
@@ -111,21 +111,19 @@ impl Decimal {
         self.point += 1;
     }
 
-    /// Takes the shorter number beside 17 digits if it is the same real (D2).
-    fn shorten(&mut self, real: f64) {
-        let (len, up) = match self.digits() {
-            [.., b'9', b'9', last] if *last != b'0' => (14, true),
-            [.., b'0', b'0', b'0', last] if *last != b'0' => (13, false),
-            _ => return,
+    /// The number of 13 or 14 digits beside this one if it is the same real (D2).
+    fn shorter(&self, real: f64) -> Option<Decimal> {
+        let (len, up) = match self.digits().get(13..16)? {
+            [_, b'9', b'9'] => (14, true),
+            [b'0', b'0', b'0'] => (13, false),
+            _ => return None,
         };
         let mut shorter = *self;
         shorter.len = len;
         if up {
             shorter.increment();
         }
-        if shorter.value() == real {
-            *self = shorter;
-        }
+        (shorter.value() == real).then_some(shorter)
     }
 
     fn value(&self) -> f64 {

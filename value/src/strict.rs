@@ -54,7 +54,7 @@ impl StrictType {
     ///
     /// # Errors
     /// The value, if the column does not take its class even after its affinity was applied: SQLite says
-    /// `cannot store <class> value in <type> column <table>.<column>`.
+    /// `cannot store <class> value in <type> column <table>.<column>`, where the class of an integer is INT.
     pub fn accept(self, value: Value) -> Result<Value, Value> {
         let value = self.affinity().apply(value);
         let fits = matches!(
