@@ -25,7 +25,7 @@ use crate::keeper::Keeper;
 use crate::metrics::Counters;
 use crate::recovery::{self, Opened, Recovery};
 use crate::ring::Ring;
-use crate::segment::{Names, Table};
+use crate::segment::{Names, Role, Table};
 use crate::spin::Spin;
 use crate::watermark::Watermark;
 use crate::{Durability, Error, LogOptions, Metrics, Result};
@@ -571,12 +571,19 @@ impl Log {
     /// Dropped in between, some files may be gone; calling it again removes the others.
     pub async fn discard(env: &Env, db_path: &Path) -> Result<()> {
         let names = Names::of(db_path);
-        for entry in env.io.list(names.dir()).await? {
-            if names.classify(&entry).is_some() {
-                env.io.remove(&names.dir().join(entry)).await?;
-            }
+        let entries = env.io.list(names.dir()).await?;
+        let mut files: Vec<_> =
+            entries.iter().filter_map(|entry| Some((names.classify(entry)?, entry))).collect();
+        // Segments by their numbers, each durably before the next: no hole appears in the log, whatever a crash keeps.
+        files.sort_by_key(|(role, _)| match role {
+            Role::Segment(number) => *number,
+            _ => u64::MAX,
+        });
+        for (_, entry) in files {
+            env.io.remove(&names.dir().join(entry)).await?;
+            env.io.sync_dir(names.dir()).await?;
         }
-        Ok(env.io.sync_dir(names.dir()).await?)
+        Ok(())
     }
 }
 

@@ -353,12 +353,14 @@ impl Recovery {
             let (number, capacity) = (found.header.segment, found.header.capacity);
             live.push_back(Live { number, capacity, start, last: Some(last) });
         }
+        // The newest first, each durably before the next: a hole may be before the segment that takes over and nowhere else,
+        // whatever a crash keeps.
         for found in segments.iter().rev() {
             if live.iter().all(|live| live.number != found.header.segment) {
                 inner.env.io.remove(&found.path).await?;
+                inner.env.io.sync_dir(names.dir()).await?;
             }
         }
-        inner.env.io.sync_dir(names.dir()).await?;
         live.push_back(Live { number, capacity, start: resume, last: None });
         inner.start.store(live.front().map_or(resume, |live| live.start), Ordering::Release);
         begin(inner, segment, tail, live, plan);
