@@ -356,3 +356,35 @@ fn bits_rot_and_files_go_in_and_out() {
 fn a_deadlock_is_found() {
     Simulation::new(9).block_on(std::future::pending::<()>());
 }
+
+#[test]
+fn a_transfer_that_is_cut_short_is_whole_in_the_end_and_seen_half_done_before() {
+    let mut seen = BTreeSet::new();
+    for seed in 0..40 {
+        let simulation = Simulation::new(seed);
+        simulation.set_short_transfers(0.9);
+        simulation.block_on(async {
+            let env = simulation.env();
+            let file = open(&*env.io, "a").await;
+            write(&*file, &[1; 4], 0).await.unwrap();
+            let writer = Arc::clone(&file);
+            let done = Arc::new(AtomicU64::new(0));
+            let over = Arc::clone(&done);
+            env.runtime.spawn(
+                "writer",
+                Box::pin(async move {
+                    write(&*writer, &[2; 4], 0).await.unwrap();
+                    over.fetch_add(1, Ordering::Relaxed);
+                }),
+            );
+            while done.load(Ordering::Relaxed) == 0 {
+                env.runtime.sleep(Duration::from_micros(20)).await;
+                seen.extend(simulation.disk().read("/d/a"));
+            }
+            let (count, bytes) = file.read_at(IoBuf::zeroed(4), 0).await;
+            assert_eq!((count.unwrap(), &bytes[..]), (4, &[2; 4][..]));
+        });
+        assert!(simulation.short_transfers() > 0);
+    }
+    assert!(seen.contains(&vec![2, 1, 1, 1]) && seen.contains(&vec![2, 2, 2, 1]), "{seen:?}");
+}

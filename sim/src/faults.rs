@@ -63,6 +63,8 @@ pub enum FaultPlan {
     Full { room: u64 },
     /// So many operations in a thousand take so many milliseconds.
     Slow { per_mille: u32, millis: u64 },
+    /// So many reads and writes in a thousand are done in two calls of the system.
+    Short { per_mille: u32 },
 }
 
 const OPERATIONS: [Operation; 16] = [
@@ -114,7 +116,7 @@ impl FaultPlan {
 
     /// Whether operations fail, so that the database may say so.
     pub fn makes_errors(&self) -> bool {
-        !matches!(self, FaultPlan::Slow { .. })
+        !matches!(self, FaultPlan::Slow { .. } | FaultPlan::Short { .. })
     }
 
     /// Its name in the coverage.
@@ -134,6 +136,7 @@ impl FaultPlan {
             }
             FaultPlan::Full { .. } => "full-disk".to_owned(),
             FaultPlan::Slow { .. } => "slow-disk".to_owned(),
+            FaultPlan::Short { .. } => "short-transfers".to_owned(),
         }
     }
 
@@ -171,6 +174,10 @@ impl FaultPlan {
                 sim.set_stalls(f64::from(per_mille) / 1000.0, Duration::from_millis(millis));
                 false
             }
+            FaultPlan::Short { per_mille } => {
+                sim.set_short_transfers(f64::from(per_mille) / 1000.0);
+                false
+            }
         }
     }
 }
@@ -180,4 +187,5 @@ pub fn lift(sim: &Simulation) {
     sim.clear_faults();
     sim.set_capacity(None);
     sim.set_stalls(0.0, Duration::ZERO);
+    sim.set_short_transfers(0.0);
 }

@@ -161,6 +161,10 @@ impl Plan {
                 life.clients.push(Client::watcher(rng, &mix));
             }
         }
+        if rng.u8(..4) == 0 {
+            let per_mille = [20, 300][rng.usize(..2)];
+            lives.iter_mut().for_each(|life| life.faults.push(FaultPlan::Short { per_mille }));
+        }
         Plan { seed, choices, lives }
     }
 }

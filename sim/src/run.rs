@@ -61,6 +61,8 @@ struct Run<'a> {
     next_number: i64,
     /// Of a life whose process goes on.
     env: Option<Env>,
+    /// Transfers that were cut short up to the life before.
+    short_before: u64,
 }
 
 /// Runs a plan. Panics of the database are findings as well; they are the caller's to catch.
@@ -75,6 +77,7 @@ pub fn run(plan: &Plan) -> Report {
         history: 0,
         next_number: 1,
         env: None,
+        short_before: 0,
     };
     let outcome = run.lives();
     let fingerprint = run.sim.fingerprint().rotate_left(17)
@@ -143,6 +146,8 @@ impl Run<'_> {
         for fault in life.faults.iter().filter(|fault| !rules.contains(fault)) {
             self.coverage.count(fault.label());
         }
+        self.coverage.add("short.transfers", self.sim.short_transfers() - self.short_before);
+        self.short_before = self.sim.short_transfers();
         faults::lift(&self.sim);
         let loss = self.end(life, &ended);
         self.env = matches!(ended, Ended::Dropped).then_some(env);

@@ -381,13 +381,12 @@ fn key_parts(sql: &str, table: &TableDef, columns: &[SortedColumn<'_>]) -> Resul
     for column in columns {
         let descending = column.order == Some(SortOrder::Desc);
         let (expr, collation_name) = without_collation(&column.expr);
-        let collation = match &collation_name {
-            None => None,
-            Some(name) => Some(Collation::from_name(name).unwrap_or_else(|| {
+        let collation = collation_name.as_ref().map(|name| {
+            Collation::from_name(name).unwrap_or_else(|| {
                 parts.foreign(name);
                 Collation::Binary
-            })),
-        };
+            })
+        });
         match key_column(sql, table, expr)? {
             Some(position) => {
                 let declared = &table.columns[position];

@@ -19,6 +19,8 @@ pub(super) struct Transfer {
     inode: InodeId,
     buf: IoBuf,
     offset: u64,
+    /// What earlier calls of the system have done of it.
+    done: usize,
     fault: Option<io::Error>,
     promise: Promise<(io::Result<usize>, IoBuf)>,
     in_flight: InFlight,
@@ -35,14 +37,23 @@ impl Transfer {
     /// Does it, at its time.
     pub(super) fn perform(mut self, state: &mut State) -> After {
         let fault = self.fault.take();
+        if fault.is_none()
+            && let Some((part, again_at)) = state.draw_short(self.buf.len() - self.done)
+            && let Ok(count) = self.step(&mut state.disk, part)
+            && count == part
+        {
+            self.done += part;
+            state.schedule(again_at, Event::Transfer(self));
+            return Box::new(|| {});
+        }
+        let rest = self.buf.len() - self.done;
         let done = match (self.kind, fault) {
             (Kind::Read, Some(error)) => Err(error),
-            (Kind::Read, None) => Ok(self.read(&mut state.disk)),
             (_, Some(error)) => {
                 self.fail(state);
                 Err(error)
             }
-            (_, None) => self.write(&mut state.disk),
+            (_, None) => self.step(&mut state.disk, rest).map(|count| self.done + count),
         };
         Box::new(move || {
             self.promise.keep((done, self.buf));
@@ -50,20 +61,30 @@ impl Transfer {
         })
     }
 
-    fn read(&mut self, disk: &mut Disk) -> usize {
-        let offset = usize::try_from(self.offset).unwrap_or(usize::MAX);
-        disk.inode(self.inode).read(&mut self.buf, offset)
+    /// The power goes while it is in flight.
+    pub(super) fn tear(&self, disk: &mut Disk, rng: &mut Rng) {
+        if self.kind != Kind::Read {
+            disk.tear(self.inode, &self.buf, self.offset, rng);
+        }
     }
 
-    fn write(&self, disk: &mut Disk) -> io::Result<usize> {
-        let len = self.buf.len();
-        let end = self.offset.checked_add(len as u64).ok_or(io::ErrorKind::FileTooLarge)?;
-        let end = disk.check_room(self.inode, end)?;
+    /// One call of the system for the next so many bytes.
+    fn step(&mut self, disk: &mut Disk, len: usize) -> io::Result<usize> {
+        let part = self.done..self.done + len;
+        if self.kind == Kind::Read {
+            let offset = usize::try_from(self.offset).unwrap_or(usize::MAX);
+            return Ok(disk
+                .inode(self.inode)
+                .read(&mut self.buf[part], offset.saturating_add(self.done)));
+        }
+        let whole = self.buf.len() as u64;
+        let end = self.offset.checked_add(whole).ok_or(io::ErrorKind::FileTooLarge)?;
+        let start = disk.check_room(self.inode, end)? - self.buf.len() + self.done;
         let moment = disk.next_moment();
         let inode = disk.inode(self.inode);
-        inode.write(moment, &self.buf, end - len);
+        inode.write(moment, &self.buf[part], start);
         if self.kind == Kind::WriteDurable {
-            inode.sync_range(end - len..end);
+            inode.sync_range(start..start + len);
         }
         Ok(len)
     }
@@ -76,13 +97,6 @@ impl Transfer {
         let end = start.saturating_add(self.buf.len()).min(inode.seen().len());
         if self.kind == Kind::WriteDurable && start < end && state.rng.bool() {
             inode.sync_range(start..end);
-        }
-    }
-
-    /// The power goes while it is in flight.
-    pub(super) fn tear(&self, disk: &mut Disk, rng: &mut Rng) {
-        if self.kind != Kind::Read {
-            disk.tear(self.inode, &self.buf, self.offset, rng);
         }
     }
 }
@@ -148,7 +162,8 @@ impl SimulatedFile {
         match state.begin(self.access.boot(), operation, &self.path, offset) {
             Ok(begun) => {
                 let (inode, fault) = (self.inode, begun.fault);
-                let transfer = Transfer { kind, inode, buf, offset, fault, promise, in_flight };
+                let transfer =
+                    Transfer { kind, inode, buf, offset, done: 0, fault, promise, in_flight };
                 state.schedule(begun.done_at, Event::Transfer(transfer));
                 Ok(())
             }

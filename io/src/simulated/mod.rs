@@ -198,6 +198,17 @@ impl Simulation {
         self.world.state.lock().stalls = (probability, duration);
     }
 
+    /// Lets a read or a write do only a part of its work at first, and the rest in a second call of the system, with this
+    /// probability: the backends call until all is done, and others act, crash, and see the file in between.
+    pub fn set_short_transfers(&self, probability: f64) {
+        self.world.state.lock().short.0 = probability;
+    }
+
+    /// How many reads and writes were cut short.
+    pub fn short_transfers(&self) -> u64 {
+        self.world.state.lock().short.1
+    }
+
     /// By the simulated clock.
     pub fn now(&self) -> Duration {
         self.world.now()

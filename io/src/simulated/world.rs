@@ -40,6 +40,8 @@ pub(super) struct State {
     pub(super) delays: (Duration, Duration),
     /// How likely an operation takes long, and how long.
     pub(super) stalls: (f64, Duration),
+    /// How probably a transfer is cut short, and how many were.
+    pub(super) short: (f64, u64),
     pub(super) fingerprint: Fingerprint,
     pub(super) next_owner: u64,
     clock: Duration,
@@ -107,6 +109,7 @@ impl World {
             power_off_in: None,
             delays: (Duration::from_micros(10), Duration::from_millis(1)),
             stalls: (0.0, Duration::ZERO),
+            short: (0.0, 0),
             fingerprint: Fingerprint::default(),
             next_owner: 0,
             clock: Duration::ZERO,
@@ -225,6 +228,16 @@ impl State {
             delay = self.stalls.1;
         }
         Ok(Begun { done_at: self.clock + delay, fault })
+    }
+
+    /// How much of a transfer of so many bytes the system does before it asks to be called again; `None`: all.
+    pub(super) fn draw_short(&mut self, bytes: usize) -> Option<(usize, Duration)> {
+        if self.short.0 == 0.0 || bytes < 2 || self.rng.f64() >= self.short.0 {
+            return None;
+        }
+        self.short.1 += 1;
+        let pause = self.delays.0 + (self.delays.1.saturating_sub(self.delays.0)) / 4;
+        Some((self.rng.usize(1..bytes), self.clock + pause))
     }
 
     /// Whether an operation is to fail.
