@@ -60,6 +60,20 @@ impl Client {
                     Some(Err(error)) => self.recorder.error("a checkpoint", &error),
                     None => {}
                 },
+                Act::Vacuum(pages) => {
+                    let done = match pages {
+                        None => self.db.vacuum().await,
+                        Some(pages) => self.db.incremental_vacuum(pages).await,
+                    };
+                    match done {
+                        Ok(report) => {
+                            let mut records = self.recorder.records();
+                            records.vacuums += 1;
+                            records.cuts.push(report.cut.get());
+                        }
+                        Err(error) => self.recorder.error("a vacuum", &error),
+                    }
+                }
                 Act::Check => match self.db.check().await {
                     Ok(findings) if findings.is_empty() => {}
                     Ok(findings) => self.findings(&findings),

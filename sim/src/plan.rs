@@ -108,6 +108,8 @@ pub enum Act {
     Snapshot(Vec<Op>),
     /// A checkpoint on demand, dropped at this poll.
     Checkpoint(Option<u32>),
+    /// A VACUUM on demand: whole, or of so many pages.
+    Vacuum(Option<u32>),
     /// Looks at the file's structure.
     Check,
     /// Nothing for so many microseconds.
@@ -238,8 +240,10 @@ impl Client {
         let mut acts = Vec::new();
         for _ in 0..2 + rng.usize(..5) {
             acts.push(watch(rng));
-            if rng.bool() {
-                acts.push(Act::Checkpoint(None));
+            match rng.u8(..6) {
+                0..3 => acts.push(Act::Checkpoint(None)),
+                3 => acts.push(Act::Vacuum((rng.bool()).then(|| rng.u32(..4)))),
+                _ => {}
             }
         }
         Client { acts }

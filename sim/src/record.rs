@@ -78,6 +78,8 @@ pub struct Records {
     pub problems: Vec<String>,
     /// Checkpoints that succeeded, by their cuts.
     pub cuts: Vec<u64>,
+    /// Those of them that were VACUUMs.
+    pub vacuums: u64,
     /// Clients at work.
     pub running: usize,
     pub waiting: Option<Waker>,
@@ -94,6 +96,7 @@ impl Recorder {
             attempts: Vec::new(),
             problems: Vec::new(),
             cuts: Vec::new(),
+            vacuums: 0,
             running: 0,
             waiting: None,
             tolerance,

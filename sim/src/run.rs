@@ -259,6 +259,7 @@ impl Run<'_> {
             self.coverage.add(error.clone(), *count);
         }
         self.coverage.add("checkpoints", records.cuts.len() as u64);
+        self.coverage.add("vacuums", records.vacuums);
         if let Some(problem) = records.problems.first() {
             let more = records.problems.len() - 1;
             bail!("{problem} (and {more} more)");
