@@ -226,8 +226,10 @@ impl Transaction {
         })
     }
 
-    /// The names of all tables.
-    pub fn table_names(&self) -> Vec<String> {
+    /// The names of all tables. As everything that is read it is part of what a serializable commit defends: a table
+    /// made or dropped by another that commits first is a conflict.
+    pub fn table_names(&mut self) -> Vec<String> {
+        self.note_names();
         self.catalog.tables().iter().map(|table| table.def.name.to_string()).collect()
     }
 

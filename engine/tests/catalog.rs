@@ -310,3 +310,22 @@ fn autoincrement_and_rowids_go_as_in_stock() {
     });
     assert_eq!(stock_rows(&path, "SELECT seq FROM sqlite_sequence WHERE name = 'a'"), ["12"]);
 }
+
+#[test]
+fn who_relies_on_the_list_of_tables_conflicts_with_one_that_makes_another() {
+    block_on(async {
+        let db = Database::open_in_memory(Options::default()).await.unwrap();
+        create(&db, "CREATE TABLE t (n INT)").await;
+        for looks in [true, false] {
+            let mut counting = db.begin().await.unwrap();
+            if looks {
+                let tables = counting.table_names().len() as i64;
+                counting.table("t").unwrap().insert((tables,)).await.unwrap();
+            } else {
+                counting.table("t").unwrap().insert((0,)).await.unwrap();
+            }
+            create(&db, &format!("CREATE TABLE other_{looks} (n INT)")).await;
+            assert_eq!(counting.commit().await.is_err(), looks);
+        }
+    });
+}

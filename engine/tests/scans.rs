@@ -114,7 +114,7 @@ fn a_reader_begun_on_any_thread_sees_the_newest_schema() {
     block_on(async {
         let db = merged().await;
         for round in 0..8 {
-            let old = db.snapshot().await.unwrap();
+            let mut old = db.snapshot().await.unwrap();
             let name = format!("made{round}");
             let mut tx = db.begin().await.unwrap();
             tx.create_table(&format!("CREATE TABLE {name} (a)")).await.unwrap();
