@@ -138,9 +138,20 @@ impl Transaction {
             // A checkpoint came between, and which rows it took from memory nobody remembers: once more, while the table is closed.
             self.inner.rollback_to(empty)?;
             self.inner.release(empty)?;
+            // What is committed, but where this transaction writes; and what it writes.
             let mut cursor = newest.range(&table.tree, Unbounded, Unbounded, forward);
             while let Some((key, record)) = cursor.next(&mut newest).await? {
-                self.add_entry(table, index, &key, &record).await?;
+                if self.inner.own_write(&table.tree, &key).await?.is_none() {
+                    self.make_room().await?;
+                    self.add_entry(table, index, &key, &record).await?;
+                }
+            }
+            let mut cursor = self.inner.peek_range(&table.tree, Unbounded, Unbounded, forward);
+            while let Some((key, record)) = cursor.next(&mut self.inner).await? {
+                if self.inner.own_write(&table.tree, &key).await?.is_some() {
+                    self.make_room().await?;
+                    self.add_entry(table, index, &key, &record).await?;
+                }
             }
             return Ok(());
         };

@@ -329,3 +329,30 @@ fn who_relies_on_the_list_of_tables_conflicts_with_one_that_makes_another() {
         }
     });
 }
+
+#[test]
+fn an_index_made_over_a_checkpoint_holds_what_its_transaction_wrote_before() {
+    block_on(async {
+        let options = Options { auto_checkpoint: false, ..Options::default() };
+        let db = Database::open_in_memory(options).await.unwrap();
+        create(&db, "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)").await;
+        db.insert("t", (1, 10)).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        tx.table("t").unwrap().insert((2, 20)).await.unwrap();
+        tx.table("t").unwrap().delete(RowId(1)).await.unwrap();
+        // What others commit goes into the file, so that nobody knows what changed since the snapshot.
+        db.insert("t", (3, 30)).await.unwrap();
+        db.checkpoint().await.unwrap();
+        tx.create_index("CREATE INDEX i ON t (n)").await.unwrap();
+        tx.commit().await.unwrap();
+        let mut tx = db.snapshot().await.unwrap();
+        let mut table = tx.table("t").unwrap();
+        let mut index = table.index("i").unwrap();
+        let mut scan = index.scan([0_i64; 0], heddle_engine::Direction::Ascending).unwrap();
+        let mut rows = Vec::new();
+        while let Some(row) = scan.next().await.unwrap() {
+            rows.push(row.get::<i64>("id").unwrap());
+        }
+        assert_eq!(rows, [2, 3]);
+    });
+}

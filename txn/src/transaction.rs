@@ -260,6 +260,21 @@ impl Transaction {
         self.view.get(tree, key).await
     }
 
+    /// What the transaction itself writes at a key, if it does: a value, or that there is none.
+    ///
+    /// # Errors
+    /// As [`Transaction::get`].
+    ///
+    /// # Cancel safety
+    /// It only reads.
+    pub async fn own_write(&self, tree: &TreeRef, key: &[u8]) -> Result<Option<Option<Bytes>>> {
+        match self.writes.get(tree.id, key) {
+            Some(write) => Ok(Some(write.value.clone())),
+            None if self.writes.has_runs() => self.spilled(tree, key).await,
+            None => Ok(None),
+        }
+    }
+
     /// A walk over the keys between two bounds. It sees what the transaction writes on its way.
     pub fn range(
         &mut self,
