@@ -9,7 +9,7 @@ use heddle_base::PageNo;
 
 use crate::text::Encoding;
 
-const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+pub(crate) const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// The fields of the header, by their names in the file format.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,7 +23,7 @@ use crate::backfill::Backfill;
 use crate::cache::PageCache;
 use crate::error::{Error, Result};
 use crate::finisher::Finisher;
-use crate::header::Header;
+use crate::header::{self, Header};
 use crate::journal;
 use crate::lock::FileLock;
 use crate::old_images::OldImages;
@@ -113,13 +113,26 @@ async fn lock(env: &Env, path: &Path, file: &dyn File, options: &PagerOptions) -
     Ok(lock)
 }
 
-/// Whether nothing was ever written to the file, or only the zeros that [`create`] begins with.
+/// Whether nothing was ever written to the file, or no more than a [`create`] that was cut off.
 async fn is_blank(file: &Arc<dyn File>) -> Result<bool> {
     if file.len().await? > 65_536 {
         return Ok(false);
     }
     let (read, bytes) = file.read_at(IoBuf::zeroed(65_536), 0).await;
-    Ok(bytes[..read?].iter().all(|&byte| byte == 0))
+    Ok(is_unfinished(&bytes[..read?]))
+}
+
+/// Whether these bytes are all zeros, or the first of a new database's first page and then zeros: nobody has stored anything
+/// there, and without the rest it is no database.
+fn is_unfinished(bytes: &[u8]) -> bool {
+    /// Where the first page says how full it is: after this it has zeros while it is empty.
+    const FILL: usize = 105;
+    let at = |at: usize| bytes.get(at).copied().unwrap_or_default();
+    let written = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    let is_new = bytes.iter().zip(header::MAGIC).all(|(byte, magic)| *byte == *magic || *byte == 0);
+    // Of a page of 65,536 bytes the fill is written as 0: it is whole if it says what kind of page it is.
+    let is_whole = (at(16), at(17)) == (0, 1) && at(100) != 0;
+    written <= FILL && is_new && !is_whole
 }
 
 async fn create(

@@ -175,6 +175,28 @@ fn a_creation_that_was_interrupted_is_begun_anew() {
 }
 
 #[test]
+fn a_creation_whose_first_page_was_half_written_is_begun_anew() {
+    for page_size in [512, 4096, 65_536] {
+        for at in 1..40 {
+            let sim = Simulation::new(at);
+            sim.set_short_transfers(1.0);
+            sim.power_off_at(at);
+            let options = || Options { page_size, ..options(sim.env()) };
+            drop(sim.run(async { Database::open(PATH, options()).await }));
+            // What the system was told stays, however little of it that was.
+            sim.kill();
+            sim.block_on(async {
+                let db = Database::open(PATH, options()).await.unwrap();
+                create(&db, "CREATE TABLE t (n INT)").await;
+                db.close().await.unwrap();
+            });
+            let dir = exported(&sim);
+            stock_check(&dir.path().join("x.db"));
+        }
+    }
+}
+
+#[test]
 fn while_the_disk_stalls_committers_wait_and_readers_do_not() {
     let sim = Simulation::new(1);
     let env = sim.env();
