@@ -131,7 +131,7 @@ fn is_unfinished(bytes: &[u8]) -> bool {
     let written = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     let is_new = bytes.iter().zip(header::MAGIC).all(|(byte, magic)| *byte == *magic || *byte == 0);
     // Of a page of 65,536 bytes the fill is written as 0: it is whole if it says what kind of page it is.
-    let is_whole = (at(16), at(17)) == (0, 1) && at(100) != 0;
+    let is_whole = bytes.len() == 65_536 && (at(16), at(17)) == (0, 1) && at(100) != 0;
     written <= FILL && is_new && !is_whole
 }
 

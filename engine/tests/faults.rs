@@ -177,21 +177,30 @@ fn a_creation_that_was_interrupted_is_begun_anew() {
 #[test]
 fn a_creation_whose_first_page_was_half_written_is_begun_anew() {
     for page_size in [512, 4096, 65_536] {
-        for at in 1..40 {
-            let sim = Simulation::new(at);
-            sim.set_short_transfers(1.0);
-            sim.power_off_at(at);
-            let options = || Options { page_size, ..options(sim.env()) };
-            drop(sim.run(async { Database::open(PATH, options()).await }));
-            // What the system was told stays, however little of it that was.
-            sim.kill();
+        let whole = {
+            let sim = Simulation::new(1);
             sim.block_on(async {
-                let db = Database::open(PATH, options()).await.unwrap();
-                create(&db, "CREATE TABLE t (n INT)").await;
-                db.close().await.unwrap();
+                let options = Options { page_size, ..options(sim.env()) };
+                Database::open(PATH, options).await.unwrap().close().await.unwrap();
             });
-            let dir = exported(&sim);
-            stock_check(&dir.path().join("x.db"));
+            sim.disk().read(PATH).unwrap()
+        };
+        for written in [0, 1, 15, 16, 17, 18, 40, 99, 100, 101, 105, whole.len()] {
+            for grown in [false, true] {
+                let sim = Simulation::new(2);
+                let mut file = whole[..written].to_vec();
+                file.resize(if grown { whole.len() } else { written }, 0);
+                sim.disk().write(PATH, &file);
+                sim.block_on(async {
+                    let options = Options { page_size, ..options(sim.env()) };
+                    let opened = Database::open(PATH, options).await;
+                    let db =
+                        opened.unwrap_or_else(|error| panic!("{page_size}, {written}: {error}"));
+                    create(&db, "CREATE TABLE t (n INT)").await;
+                    db.close().await.unwrap();
+                });
+                stock_check(&exported(&sim).path().join("x.db"));
+            }
         }
     }
 }
