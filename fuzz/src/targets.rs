@@ -2,7 +2,7 @@
 //! is set, a database is also written to, which takes ten times as long.
 
 use crate::{files, repair};
-use heddle_base::{PageNo, TreeId};
+use heddle_base::{PageNo, Timestamp, TreeId};
 use heddle_btree::header::Header;
 use heddle_btree::layout::PageView;
 use heddle_btree::record::{self, Record};
@@ -11,7 +11,7 @@ use heddle_engine::{Database, Direction, Options};
 use heddle_io::{Env, ThreadRuntime};
 use heddle_txn::redo;
 use heddle_wal::run::{RunCursor, RunDirection, RunFile, RunName};
-use heddle_wal::{Log, LogOptions};
+use heddle_wal::{Durability, Log, LogOptions, Recovered};
 use std::future::Future;
 use std::ops::Bound;
 use std::path::Path;
@@ -120,16 +120,46 @@ pub fn log(bytes: &[u8]) {
                 return;
             }
         }
-        for _ in 0..2 {
-            let options = LogOptions { first_segment_bytes: 32 << 10, ..LogOptions::default() };
-            let Ok(mut opened) = Log::open(&env, DB.as_ref(), options).await else { return };
-            while let Ok(Some(_)) = opened.recovery.next().await {}
-            if opened.recovery.finish().await.is_err() {
-                return;
-            }
-            let _ = opened.log.close(false).await;
+        let Ok(mut opened) = Log::open(&env, DB.as_ref(), small_log()).await else { return };
+        while let Ok(Some(_)) = opened.recovery.next().await {}
+        if opened.recovery.finish().await.is_err() {
+            return;
         }
+        let mine = commit(&opened.log).await;
+        let _ = opened.log.close(false).await;
+        let Some(mine) = mine else { return };
+        // What was acknowledged on top is there, whatever lies below.
+        let mut opened =
+            Log::open(&env, DB.as_ref(), small_log()).await.expect("a log that took a commit");
+        let mut found = false;
+        while let Some(record) = opened.recovery.next().await.expect("a log that took a commit") {
+            found |= matches!(record, Recovered::Commit { ticket, .. } if ticket == mine);
+        }
+        assert!(found, "{mine:?} was acknowledged and is not there");
+        let _ = opened.log.close(false).await;
     });
+}
+
+/// Segments as small as they get: they are made of zeros, which took nearly all of the time.
+fn small_log() -> LogOptions {
+    LogOptions {
+        first_segment_bytes: 32 << 10,
+        segment_bytes: 32 << 10,
+        window_bytes: 16 << 10,
+        group_bytes: 8 << 10,
+        ring_slots: 16,
+        ..LogOptions::default()
+    }
+}
+
+/// A commit that is on disk, unless the log is idle or has failed.
+async fn commit(log: &Log) -> Option<Timestamp> {
+    let permit = log.reserve(100, Durability::Full).await.ok()?;
+    let draw = permit.draw();
+    let ticket = draw.ticket();
+    draw.fill(vec![7; 100]);
+    log.wait(ticket, Durability::Full).await.ok()?;
+    Some(ticket)
 }
 
 /// A run file: every entry both ways, and a look for a key.
@@ -182,6 +212,7 @@ pub fn database(bytes: &[u8]) {
             env: Some(env.clone()),
             cache_bytes: 1 << 20,
             auto_checkpoint: false,
+            checkpoint_log_bytes: 128 << 10,
             ..Options::default()
         };
         for round in 0..2 {
