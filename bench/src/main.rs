@@ -8,6 +8,8 @@
 //! - [`workloads`]: what is measured; [`drive`]: many sessions at once; [`latency`], [`machine`]: what is read off.
 //! - [`report`]: medians and tables.
 
+#![allow(clippy::disallowed_methods, reason = "what is measured is real time, not a simulator's")]
+
 mod data;
 mod drive;
 mod latency;

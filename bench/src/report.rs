@@ -52,7 +52,7 @@ fn shown(value: f64) -> String {
         v if v >= 10_000.0 => format!("{:.0}", value),
         v if v >= 100.0 => format!("{:.0}", value),
         v if v >= 10.0 => format!("{:.1}", value),
-        v if v == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         _ => format!("{:.3}", value),
     }
 }

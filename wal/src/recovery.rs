@@ -28,7 +28,7 @@ use crate::format::{
 use crate::keeper::{self, Keeper};
 use crate::log::{Inner, Log, Phase};
 use crate::pack::{Packer, Pending};
-use crate::scan::{Found, Group, Scanner};
+use crate::scan::{self, Found, Group, Scanner};
 use crate::segment::{self, Live, Names, Plan, Role};
 use crate::{Error, Result};
 
@@ -118,6 +118,9 @@ pub(crate) async fn survey(env: &Env, names: &Names) -> Result<Vec<Found>> {
         }
         if header.segment != number {
             return Err(corrupt("the header's number is not the name's"));
+        }
+        if number >= scan::LAST {
+            return Err(corrupt("a segment's number that none can follow"));
         }
         if let Some(first) = found.first()
             && first.header.database_id != header.database_id

@@ -22,6 +22,8 @@ use crate::{Error, Result};
 const READ: usize = 1 << 20;
 /// No group is larger: the largest that [`crate::LogOptions::group_bytes`] allows.
 const LARGEST: usize = 64 << 20;
+/// Positions, tickets and numbers are below: what follows them can be counted without overflow.
+pub(crate) const LAST: u64 = 1 << 62;
 
 /// A segment file whose header has been read and found ours.
 #[derive(Debug, Clone)]
@@ -232,8 +234,9 @@ impl Scanner {
             }
         };
         let sound = header.durable <= header.lsn
-            && header.lsn < 1 << 62
-            && header.last < 1 << 62
+            && header.lsn < LAST
+            && header.last < LAST
+            && header.sequence < LAST
             && header.lsn - header.durable <= found.header.window;
         let segment = self.index;
         Ok((follows && sound).then_some(Group { header, crc, bytes, segment }))

@@ -71,10 +71,12 @@ impl Read for Reading {
     }
 }
 
+type Rows<'t> = redb::Table<'t, &'static [u8], &'static [u8]>;
+
 /// The table used last stays open, since opening one costs a look-up by name.
 struct Writing<'t> {
     tx: &'t WriteTransaction,
-    open: Option<(Space, redb::Table<'t, &'static [u8], &'static [u8]>)>,
+    open: Option<(Space, Rows<'t>)>,
 }
 
 impl Writing<'_> {

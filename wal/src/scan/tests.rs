@@ -48,10 +48,15 @@ fn every_sight_has_the_decision_that_its_rule_asks_for() {
 
 /// A segment laid down by hand: for each group, how many groups before it it calls durable.
 fn lay(simulation: &Simulation, durable: &[usize]) {
+    lay_as(simulation, durable, 1, 1);
+}
+
+/// The same, with that number of the segment and that sequence of the first group.
+fn lay_as(simulation: &Simulation, durable: &[usize], segment: u64, sequence: u64) {
     let header = SegmentHeader {
         version: VERSION,
         database_id: 1,
-        segment: 1,
+        segment,
         capacity: 32 * BLOCK as u64,
         window: 16 * BLOCK as u64,
         resume: NO_RESUME,
@@ -65,8 +70,8 @@ fn lay(simulation: &Simulation, durable: &[usize]) {
         let header = GroupHeader {
             length: end as u32,
             previous,
-            generation: 1,
-            sequence: n as u64 + 1,
+            generation: segment,
+            sequence: sequence.wrapping_add(n as u64),
             lsn: (n * BLOCK) as u64,
             durable: (durable * BLOCK) as u64,
             before: n as u64,
@@ -78,7 +83,7 @@ fn lay(simulation: &Simulation, durable: &[usize]) {
         file.extend_from_slice(&buf);
     }
     file.resize(32 * BLOCK, 0);
-    simulation.disk().write("/d/x.db-log-0000000001", &file);
+    simulation.disk().write(format!("/d/x.db-log-{segment:010}"), &file);
 }
 
 /// How many commits come back.
@@ -92,6 +97,8 @@ fn recovered(simulation: &Simulation) -> Result<usize> {
             assert!(matches!(record, Recovered::Commit { .. }));
             count += 1;
         }
+        opened.recovery.finish().await?;
+        opened.log.close(false).await?;
         Ok(count)
     })
 }
@@ -139,4 +146,14 @@ fn a_group_that_follows_another_history_is_not_taken() {
     mixed[3 * BLOCK..].copy_from_slice(&older[3 * BLOCK..]);
     simulation.disk().write(path, &mixed);
     assert_eq!(recovered(&simulation).unwrap(), 2);
+}
+
+#[test]
+fn a_number_that_nothing_can_follow_is_corruption() {
+    for (segment, sequence) in [(u64::MAX, 1), (1, u64::MAX), (1, u64::MAX - 1)] {
+        let simulation = Simulation::new(1);
+        lay_as(&simulation, &[0, 1, 2], segment, sequence);
+        let error = recovered(&simulation).unwrap_err();
+        assert!(matches!(error, Error::Corrupt { .. }), "{segment} {sequence}: {error}");
+    }
 }
