@@ -37,6 +37,7 @@ use crate::catalog::Catalog;
 use crate::core::Core;
 use crate::database::CheckpointReport;
 use crate::merging::{Merged, merge};
+use crate::raw::header;
 use crate::vacuum;
 use crate::{Error, Result};
 
@@ -286,8 +287,11 @@ impl Checkpoint {
         let header = writer.header_mut();
         header.change_counter = counter;
         header.version_valid_for = counter;
+        let has_cookie = header::merge(core, self.base.ts, cut, header).await?;
         if schema_changed {
-            header.schema_cookie = header.schema_cookie.wrapping_add(1);
+            if !has_cookie {
+                header.schema_cookie = header.schema_cookie.wrapping_add(1);
+            }
             header.schema_format = self.catalog.format().number();
         }
         Ok((writer, roots))

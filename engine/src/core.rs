@@ -213,6 +213,12 @@ impl Core {
         if self.limits.read_only {
             return Ok(self.log().close(false).await?);
         }
+        if self.registration.is_none() {
+            // In memory: there is nothing to keep.
+            self.commits.ended().await;
+            self.pulse.end();
+            return Ok(self.log().close(false).await?);
+        }
         self.pulse.close().await
     }
 

@@ -232,7 +232,7 @@ impl Database {
                 .transaction_bytes
                 .unwrap_or(core.limits.transaction_bytes)
                 .min(MOST_IN_A_RECORD),
-            busy_timeout: Some(core.limits.busy_timeout),
+            busy_timeout: Some(options.busy_timeout.unwrap_or(core.limits.busy_timeout)),
             ..heddle_txn::TxOptions::default()
         })
     }

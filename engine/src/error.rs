@@ -135,6 +135,15 @@ pub enum Error {
         name: String,
     },
 
+    /// No view or trigger of that name in the transaction's snapshot.
+    #[error("no such {kind}: {name}")]
+    NoSuchObject {
+        /// What it would be.
+        kind: &'static str,
+        /// The name.
+        name: String,
+    },
+
     /// No index of that name on the table.
     #[error("no such index: {name}")]
     NoSuchIndex {
@@ -348,6 +357,7 @@ impl Error {
             Error::Constraint(_) | Error::Full { .. } => ErrorKind::Constraint,
             Error::NoSuchTable { .. }
             | Error::NoSuchIndex { .. }
+            | Error::NoSuchObject { .. }
             | Error::NoSuchColumn { .. }
             | Error::AlreadyExists { .. }
             | Error::ColumnCount { .. }

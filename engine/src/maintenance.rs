@@ -1,8 +1,8 @@
 //! The task in the background: checkpoints when the log or memory is over its limit, or when asked; collection of
 //! versions; the clean end.
 //!
-//! It runs on a thread of its own and holds the database only while it works, so that a database whose
-//! handles are dropped ends.
+//! It runs on a thread of its own, which starts with the first work, and holds the database only while it works, so that a
+//! database whose handles are dropped ends.
 //!
 //! # Invariants
 //! - M1: neither readers nor committers wait for it, but where memory is over its limit, and then only those who begin.
@@ -28,12 +28,15 @@ const COLLECT: usize = 8 * 1024;
 /// How long a checkpoint that failed is not tried again by itself.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// Starts the task.
+/// Has the task start when there is work: many a database in memory never has any.
 pub(crate) fn start(core: &Arc<Core>) {
     let weak = Arc::downgrade(core);
-    let pulse = Arc::clone(&core.pulse);
-    let task = async move { run(weak, &pulse).await };
-    core.env.runtime.spawn_dedicated("maintenance", Box::pin(task));
+    core.pulse.begin_with(move || {
+        let Some(core) = weak.upgrade() else { return };
+        let pulse = Arc::clone(&core.pulse);
+        let task = async move { run(weak, &pulse).await };
+        core.env.runtime.spawn_dedicated("maintenance", Box::pin(task));
+    });
 }
 
 async fn run(weak: std::sync::Weak<Core>, pulse: &Pulse) {

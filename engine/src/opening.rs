@@ -57,7 +57,7 @@ pub(crate) async fn open(path: &Path, options: &Options) -> Result<Arc<Core>> {
 pub(crate) async fn open_in_memory(options: &Options) -> Result<Arc<Core>> {
     let runtime = match &options.env {
         Some(env) => std::sync::Arc::clone(&env.runtime),
-        None => world_of_users()?.runtime,
+        None => shared_runtime()?,
     };
     let env = Env { io: heddle_io::MemoryIo::new(), runtime };
     let path = PathBuf::from(":memory:");
@@ -69,6 +69,17 @@ pub(crate) async fn open_in_memory(options: &Options) -> Result<Arc<Core>> {
 #[cfg(not(any(heddle_loom, heddle_shuttle)))]
 fn world_of_users() -> Result<Env> {
     Ok(Env::system())
+}
+
+/// Time and threads for databases without files, of which a program may have thousands.
+#[cfg(not(any(heddle_loom, heddle_shuttle)))]
+fn shared_runtime() -> Result<std::sync::Arc<dyn heddle_io::Runtime>> {
+    Ok(heddle_io::ThreadRuntime::shared())
+}
+
+#[cfg(any(heddle_loom, heddle_shuttle))]
+fn shared_runtime() -> Result<std::sync::Arc<dyn heddle_io::Runtime>> {
+    Ok(world_of_users()?.runtime)
 }
 
 /// Under shuttle there is no such world: the test brings its own.
@@ -226,8 +237,9 @@ impl Opening<'_> {
     }
 
     fn without_log(&self, pager: &Pager) -> Replayed {
-        let log = Log::in_memory(&self.env, self.log_options());
-        let manager = self.manager(log, pager);
+        // Nothing waits for a disk: few commits are on their way at once.
+        let log = LogOptions { ring_slots: 256, ..self.log_options() };
+        let manager = self.manager(Log::in_memory(&self.env, log), pager);
         Replayed { control: None, newest_commit: Timestamp::ZERO, manager }
     }
 

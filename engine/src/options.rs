@@ -135,6 +135,8 @@ pub struct TxOptions {
     pub mode: Mode,
     /// `None`: as the database says.
     pub durability: Option<Durability>,
+    /// As [`Options::busy_timeout`]. `None`: as the database says.
+    pub busy_timeout: Option<Duration>,
     /// As [`Options::transaction_bytes`]. `None`: as the database says.
     pub transaction_bytes: Option<usize>,
 }

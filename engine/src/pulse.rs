@@ -2,6 +2,7 @@
 //!
 //! # Invariants
 //! - U1: a request is answered once: by who takes it, or as [`Error::Closed`] when nobody will.
+//! - U2: the task is started once, by the first who tells it something, and not after the end.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -23,11 +24,25 @@ pub(crate) struct Pulse {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     requests: VecDeque<Request>,
     ended: bool,
     waker: Option<Waker>,
+    /// Starts the task (U2).
+    starter: Option<Starter>,
+}
+
+type Starter = Box<dyn FnOnce() + Send>;
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State")
+            .field("requests", &self.requests.len())
+            .field("ended", &self.ended)
+            .field("started", &self.starter.is_none())
+            .finish()
+    }
 }
 
 /// What somebody waits for.
@@ -48,6 +63,11 @@ pub(crate) enum Work {
 }
 
 impl Pulse {
+    /// Says how the task is started (U2).
+    pub(crate) fn begin_with(&self, starter: impl FnOnce() + Send + 'static) {
+        self.state.lock().starter = Some(Box::new(starter));
+    }
+
     /// Says that something may be over its limit.
     #[inline]
     pub(crate) fn poke(&self) {
@@ -88,18 +108,23 @@ impl Pulse {
     /// Ends it; who asked and was not answered learns that the database is closed (U1).
     pub(crate) fn end(&self) {
         let mut forgotten = VecDeque::new();
+        let mut unneeded = None;
         self.wake(|state| {
             state.ended = true;
             forgotten = std::mem::take(&mut state.requests);
+            unneeded = state.starter.take();
         });
-        drop(forgotten);
+        drop((forgotten, unneeded));
     }
 
     fn wake(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock();
         change(&mut state);
-        let waker = state.waker.take();
+        let (waker, starter) = (state.waker.take(), state.starter.take());
         drop(state);
+        if let Some(starter) = starter {
+            starter();
+        }
         if let Some(waker) = waker {
             waker.wake();
         }

@@ -10,10 +10,11 @@
 //!   catalog ([`crate::catalog::history`], H2).
 
 use bytes::Bytes;
-use heddle_base::{RowId, SchemaVersion, Timestamp};
+use heddle_base::{SchemaVersion, Timestamp};
 use heddle_btree::key;
+use heddle_btree::text::Encoding;
 
-use crate::catalog::definition::TableDef;
+use crate::catalog::definition::{KeyPart, TableDef};
 use crate::catalog::history::History;
 use crate::catalog::parse::Definition;
 use crate::catalog::schema_row::{Place, SchemaRow};
@@ -21,6 +22,8 @@ use crate::catalog::{Catalog, IndexInfo, TableInfo, text};
 use crate::commits::Committing;
 use crate::core::Core;
 use crate::promise::promise;
+use crate::raw::change::check_texts;
+use crate::raw::{Entries, ObjectKind};
 use crate::sequence;
 use crate::transaction::{Committed, Failed, Transaction};
 use crate::witness::Witness;
@@ -106,109 +109,14 @@ impl Transaction {
         let row = self.next_schema_row().await?;
         let (tree, format) = (self.core.next_tree(), catalog.format());
         let mut index = IndexInfo::new(def, &table.def, table.tree.id, row, tree, format);
-        self.fill_index(&table, &index).await?;
+        let mut entries = Typed { table: &table, index: &index, encoding: catalog.encoding() };
+        self.fill(&table.tree, &index.tree, &mut entries).await?;
         let sql = text::stored(sql)?;
         index.sql = Some(sql.as_str().into());
         self.put_schema_row(row, &index_row(&index, Some(sql)))?;
         table.indexes.push(index);
         self.change_catalog(self.catalog.with_table(table));
         Ok(())
-    }
-
-    /// Builds the index from the snapshot while others write, then keeps them from the table, and catches up.
-    async fn fill_index(&mut self, table: &TableInfo, index: &IndexInfo) -> Result<()> {
-        use std::ops::Bound::Unbounded;
-        let forward = heddle_txn::Direction::Forward;
-        let empty = self.inner.savepoint();
-        // Not defended: what changes meanwhile is looked at again below.
-        self.inner.note_definition(&table.tree);
-        let mut cursor = self.inner.peek_range(&table.tree, Unbounded, Unbounded, forward);
-        while let Some((key, record)) = cursor.next(&mut self.inner).await? {
-            self.make_room().await?;
-            self.add_entry(table, index, &key, &record).await?;
-        }
-        // An immediate transaction has the gate already, and nobody wrote since its snapshot.
-        let changed = self.inner.close_table(&table.tree).await?;
-        if changed.as_ref().is_some_and(Vec::is_empty) {
-            return Ok(self.inner.release(empty)?);
-        }
-        self.ahead.push(index.tree.id);
-        let mut newest = self.core.manager.peek()?;
-        let Some(changed) = changed else {
-            // A checkpoint came between, and which rows it took from memory nobody remembers: once more, while the table is closed.
-            self.inner.rollback_to(empty)?;
-            self.inner.release(empty)?;
-            // What is committed, but where this transaction writes; and what it writes.
-            let mut cursor = newest.range(&table.tree, Unbounded, Unbounded, forward);
-            while let Some((key, record)) = cursor.next(&mut newest).await? {
-                if self.inner.own_write(&table.tree, &key).await?.is_none() {
-                    self.make_room().await?;
-                    self.add_entry(table, index, &key, &record).await?;
-                }
-            }
-            let mut cursor = self.inner.peek_range(&table.tree, Unbounded, Unbounded, forward);
-            while let Some((key, record)) = cursor.next(&mut self.inner).await? {
-                if self.inner.own_write(&table.tree, &key).await?.is_some() {
-                    self.make_room().await?;
-                    self.add_entry(table, index, &key, &record).await?;
-                }
-            }
-            return Ok(());
-        };
-        self.inner.release(empty)?;
-        let mut added = Vec::new();
-        for key in changed {
-            if let Some(record) = self.inner.peek(&table.tree, &key).await? {
-                let entry = self.entry(table, index, &key, &record)?;
-                self.inner.delete(&index.tree, entry.key)?;
-            }
-            if let Some(record) = newest.get(&table.tree, &key).await? {
-                added.push((key, record));
-            }
-        }
-        for (key, record) in added {
-            self.make_room().await?;
-            self.add_entry(table, index, &key, &record).await?;
-        }
-        Ok(())
-    }
-
-    fn entry(
-        &self,
-        table: &TableInfo,
-        index: &IndexInfo,
-        key: &[u8],
-        record: &[u8],
-    ) -> Result<cells::Entry> {
-        let rowid = key::decode_rowid(key).filter(|_| !table.def.without_rowid);
-        let cells = cells::read(table, record, rowid, self.catalog.encoding())?;
-        cells::index_entry(index, &cells, rowid)
-    }
-
-    async fn add_entry(
-        &mut self,
-        table: &TableInfo,
-        index: &IndexInfo,
-        key: &[u8],
-        record: &[u8],
-    ) -> Result<()> {
-        let rowid = key::decode_rowid(key).filter(|_| !table.def.without_rowid);
-        let cells = cells::read(table, record, rowid, self.catalog.encoding())?;
-        let entry = cells::index_entry(index, &cells, rowid)?;
-        // The tree is new: nobody else writes there, so that the read needs no defence.
-        let clash = cells::is_constrained(index, &cells)
-            && self.inner.peek(&index.tree, &entry.key).await?.is_some();
-        if clash {
-            let name =
-                |part: &crate::catalog::definition::KeyPart| table.names[part.column].to_string();
-            return Err(Error::Constraint(Constraint::Unique {
-                table: table.def.name.to_string(),
-                index: index.def.name.to_string(),
-                columns: index.def.parts.iter().map(name).collect(),
-                existing: rowid,
-            }));
-        }
-        Ok(self.inner.put(&index.tree, entry.key, entry.record)?)
     }
 
     /// Drops a table with its indexes.
@@ -222,21 +130,7 @@ impl Transaction {
         self.check_writable()?;
         let table = self.known(name)?;
         check_name(&table.def.name)?;
-        let remembered = match table.def.autoincrement {
-            true => sequence::row_of(self, &table).await?,
-            false => None,
-        };
-        let rows = self.schema_rows_of(&table).await?;
-        if let (Some(row), Some(sequence)) = (remembered, self.catalog.find(sequence::TABLE)) {
-            let tree = sequence.tree.clone();
-            self.inner.delete(&tree, key_of(row))?;
-        }
-        let schema = self.core.schema_tree();
-        for row in rows {
-            self.inner.delete(&schema, key_of(row))?;
-        }
-        self.change_catalog(self.catalog.without_table(table.tree.id));
-        Ok(())
+        self.drop_object(ObjectKind::Table, name).await
     }
 
     /// Drops an index.
@@ -248,20 +142,10 @@ impl Transaction {
     /// It does not wait.
     pub async fn drop_index(&mut self, name: &str) -> Result<()> {
         self.check_writable()?;
-        let Some(table) = self.catalog.table_of_index(name) else {
-            self.note_names();
-            return Err(Error::NoSuchIndex { name: name.to_owned() });
-        };
-        let mut table = TableInfo::clone(table);
-        check_name(name)?;
-        if let Some(at) = table.index(name) {
-            let index = table.indexes.remove(at);
-            table.settle_obstacle();
-            let schema = self.core.schema_tree();
-            self.inner.delete(&schema, key_of(index.schema_row.0))?;
-            self.change_catalog(self.catalog.with_table(table));
+        if self.catalog.table_of_index(name).is_some() {
+            check_name(name)?;
         }
-        Ok(())
+        self.drop_object(ObjectKind::Index, name).await
     }
 
     /// Adds a column at the end of a table, given as in `ALTER TABLE .. ADD COLUMN`. Rows keep their bytes:
@@ -352,6 +236,7 @@ impl Transaction {
         let format = self.catalog.format();
         let mut table = TableInfo::new(def, old.schema_row, old.tree.id, sql, format);
         table.indexes.clone_from(&old.indexes);
+        table.trigger.clone_from(&old.trigger);
         table.settle_obstacle();
         table
     }
@@ -361,44 +246,32 @@ impl Transaction {
         let table = self.catalog.table(name).map(std::sync::Arc::clone);
         self.noting(table)
     }
-
-    fn change_catalog(&mut self, catalog: Catalog) {
-        let before = std::mem::replace(&mut self.catalog, std::sync::Arc::new(catalog));
-        self.base_catalog.get_or_insert(before);
-        self.schema_changed = true;
-    }
-
-    async fn next_schema_row(&mut self) -> Result<RowId> {
-        let schema = std::sync::Arc::clone(&self.core.schema_table);
-        self.next_rowid(&schema).await
-    }
-
-    fn put_schema_row(&mut self, rowid: RowId, row: &SchemaRow) -> Result<()> {
-        let record = row.encode(self.catalog.encoding());
-        let record = record.map_err(|error| cells::corrupt("sqlite_schema", error))?;
-        Ok(self.inner.put(&self.core.schema_tree(), key_of(rowid.0), record.into())?)
-    }
-
-    /// The rows of `sqlite_schema` that go with a table: its own, its indexes', its triggers'.
-    async fn schema_rows_of(&mut self, table: &TableInfo) -> Result<Vec<i64>> {
-        use std::ops::Bound::Unbounded;
-        let (schema, encoding) = (self.core.schema_tree(), self.catalog.encoding());
-        let mut rows = Vec::new();
-        let mut cursor =
-            self.inner.range(&schema, Unbounded, Unbounded, heddle_txn::Direction::Forward);
-        while let Some((key, record)) = cursor.next(&mut self.inner).await? {
-            let row = SchemaRow::decode(&record, encoding)
-                .map_err(|error| cells::corrupt("sqlite_schema", error))?;
-            if row.table.eq_ignore_ascii_case(&table.def.name) && row.kind != "view" {
-                rows.extend(key::decode_rowid(&key));
-            }
-        }
-        Ok(rows)
-    }
 }
 
-fn key_of(rowid: i64) -> Bytes {
-    Bytes::copy_from_slice(&key::encode_rowid(rowid))
+/// The entries of an index whose columns are all understood here.
+struct Typed<'a> {
+    table: &'a TableInfo,
+    index: &'a IndexInfo,
+    encoding: Encoding,
+}
+
+impl Entries for Typed<'_> {
+    fn entry(&mut self, key: &[u8], record: &[u8]) -> Result<Option<(Bytes, Bytes)>> {
+        let rowid = key::decode_rowid(key).filter(|_| !self.table.def.without_rowid);
+        let cells = cells::read(self.table, record, rowid, self.encoding)?;
+        let entry = cells::index_entry(self.index, &cells, rowid)?;
+        Ok(Some((entry.key, entry.record)))
+    }
+
+    fn duplicate(&mut self, key: &[u8], _record: &[u8]) -> Error {
+        let name = |part: &KeyPart| self.table.names[part.column].to_string();
+        Error::Constraint(Constraint::Unique {
+            table: self.table.def.name.to_string(),
+            index: self.index.def.name.to_string(),
+            columns: self.index.def.parts.iter().map(name).collect(),
+            existing: key::decode_rowid(key).filter(|_| !self.table.def.without_rowid),
+        })
+    }
 }
 
 /// SQLite keeps names that begin so to itself.
@@ -459,6 +332,7 @@ async fn commit_here(mut tx: Transaction) -> std::result::Result<Committed, Fail
     let base = tx.base_catalog.clone().unwrap_or_else(|| std::sync::Arc::clone(&tx.catalog));
     for table in tx.catalog.tables() {
         if base.table_of_tree(table.tree.id).is_none_or(|old| !std::sync::Arc::ptr_eq(old, table)) {
+            check_texts(table)?;
             tx.inner.change_schema(&table.tree, table.tree.schema_version);
         }
     }
@@ -468,6 +342,7 @@ async fn commit_here(mut tx: Transaction) -> std::result::Result<Committed, Fail
             tx.inner.change_schema(&table.tree, version);
         }
     }
+    tx.raise_schema_cookie().await?;
     let Transaction { mut core, inner, catalog, reservations, witness, .. } = tx;
     let changing = Changing::begin(&core).await;
     let stale = !core.history.newest().catalog.is(&base);

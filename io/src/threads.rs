@@ -34,6 +34,14 @@ impl ThreadRuntime {
         })
     }
 
+    /// The one of this process, for those who come in thousands and have no work of their own in the background. Its
+    /// threads stay.
+    pub fn shared() -> Arc<Self> {
+        static SHARED: std::sync::LazyLock<Arc<ThreadRuntime>> =
+            std::sync::LazyLock::new(ThreadRuntime::new);
+        Arc::clone(&SHARED)
+    }
+
     /// Drives a future on the calling thread, for programs and tests without a runtime of their
     /// own. Must not be called from within a task of any runtime that needs the thread.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {

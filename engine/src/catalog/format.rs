@@ -51,6 +51,11 @@ impl Format {
         if self.current { Format::CURRENT } else { Format::WITH_SHORT_ROWS }
     }
 
+    /// Whether DESC counts.
+    pub(crate) fn has_directions(self) -> bool {
+        self.current
+    }
+
     /// Whether records have the serial types 8 and 9.
     pub(crate) fn has_constants(self) -> bool {
         self.current

@@ -345,10 +345,7 @@ impl Catalog {
                 || table.indexes.iter().any(of_index)
         })
     }
-}
 
-#[expect(dead_code, reason = "changes of the schema by objects come next")]
-impl Catalog {
     /// With a view, a trigger or a virtual table added, or replaced if it is there by its row.
     pub(crate) fn with_other(&self, object: Object) -> Catalog {
         let mut others = self.others.clone();
@@ -374,9 +371,7 @@ impl Catalog {
             other.kind == ObjectKind::Trigger && other.table.eq_ignore_ascii_case(table)
         })
     }
-}
 
-impl Catalog {
     /// Every tree with its kind, the schema table's aside.
     pub(crate) fn trees(&self) -> impl Iterator<Item = (TreeId, &Arc<TreeKind>)> {
         self.tables.iter().flat_map(|table| {

@@ -23,9 +23,15 @@
 //! - W5: a record in a file of an old schema format has no constants ([`crate::Transaction::has_constants`]).
 
 mod access;
+pub(crate) mod change;
 mod cursor;
+pub(crate) mod fill;
+pub(crate) mod header;
 mod object;
 
+pub use change::{NewObject, NewTree};
 pub use cursor::Cursor;
+pub use fill::Entries;
+pub use header::{FileFacts, HeaderField};
 pub use heddle_txn::Step;
 pub use object::{Object, ObjectKind, Schema, Tree};
