@@ -1,7 +1,7 @@
 //! The task in the background: checkpoints when the log or memory is over its limit, or when asked; collection of
 //! versions; the clean end.
 //!
-//! It runs on a thread of its own, which starts with the first work, and holds the database only while it works, so that a
+//! It runs on a thread of its own, which starts with the first work in a database in memory, and holds the database only while it works, so that a
 //! database whose handles are dropped ends.
 //!
 //! # Invariants

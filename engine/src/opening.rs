@@ -165,6 +165,7 @@ impl Opening<'_> {
             None if header.write_version > 2 => header.read_version,
             None => header.write_version,
         };
+        let in_memory = registration.is_none();
         let core = Arc::new(Core::new(Opened {
             env: self.env,
             owns_env: self.owns_env,
@@ -183,6 +184,9 @@ impl Opening<'_> {
         Core::publish(&core);
         if !core.limits.read_only {
             maintenance::start(&core);
+            if !in_memory {
+                core.pulse.begin();
+            }
             core.after_commit();
         }
         Ok(core)

@@ -68,6 +68,11 @@ impl Pulse {
         self.state.lock().starter = Some(Box::new(starter));
     }
 
+    /// Starts the task now.
+    pub(crate) fn begin(&self) {
+        self.wake(|_| {});
+    }
+
     /// Says that something may be over its limit.
     #[inline]
     pub(crate) fn poke(&self) {
