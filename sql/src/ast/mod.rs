@@ -1,6 +1,6 @@
 //! The syntax tree: one statement as written, owned, with names not yet looked up.
 //!
-//! [`crate::parse`] makes it, [`crate::schema`] keeps the trees of what the schema defines, [`crate::bind`] gives it meaning.
+//! [`crate::parse`] makes it, [`crate::schema`] keeps the trees of what the schema defines, the binder gives it meaning.
 //!
 //! # Invariants
 //! - A1: names and literals are unquoted and unescaped; whether a name was in quotes is kept, because SQLite takes a

@@ -1,6 +1,6 @@
 //! Plans: what a statement means, as trees of relations and expressions over numbered columns.
 //!
-//! [`crate::bind`] makes them, the rules of [`crate::optimize`] rewrite them, [`crate::exec`] runs them. It is one language from
+//! The binder makes them, the optimizer's rules rewrite them, the executor runs them. It is one language from
 //! beginning to end: a rule that chooses an index or a hash join fills in a field; a plan straight from the binder runs too, slowly.
 //!
 //! # Invariants

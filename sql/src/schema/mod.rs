@@ -4,7 +4,7 @@
 //! schema is the same, and shared by the statements of a connection.
 //!
 //! # Invariants
-//! - S1: nothing here changes once made; a change of the schema makes a new [`Schema`].
+//! - S1: nothing here changes once made; a change of the schema makes a new one.
 //! - S2: names compare without regard to ASCII case and are kept as written.
 
 mod index;
