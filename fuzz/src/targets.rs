@@ -121,7 +121,14 @@ pub fn log(bytes: &[u8]) {
             }
         }
         let Ok(mut opened) = Log::open(&env, DB.as_ref(), small_log()).await else { return };
-        while let Ok(Some(_)) = opened.recovery.next().await {}
+        loop {
+            match opened.recovery.next().await {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                // An opening ends there.
+                Err(_) => return,
+            }
+        }
         if opened.recovery.finish().await.is_err() {
             return;
         }
