@@ -93,6 +93,8 @@ pub struct Recovery {
     /// Start, and last ticket, of each segment with groups, by index.
     spans: Vec<(usize, u64, u64)>,
     ended: bool,
+    /// The first error, which every later call gives again: what lies behind it is not to be built on.
+    failed: Option<Error>,
 }
 
 /// Finds the segments of a database and checks their headers.
@@ -179,6 +181,7 @@ impl Recovery {
             tail: VecDeque::new(),
             spans: Vec::new(),
             ended: false,
+            failed: None,
         }
     }
 
@@ -205,6 +208,15 @@ impl Recovery {
     /// # Cancel safety
     /// Cancel-safe: no record is lost.
     pub async fn next(&mut self) -> Result<Option<Recovered>> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let read = self.read().await;
+        self.failed = read.as_ref().err().cloned();
+        read
+    }
+
+    async fn read(&mut self) -> Result<Option<Recovered>> {
         loop {
             if let Some(record) = self.next_in_group()? {
                 return Ok(Some(record));

@@ -48,11 +48,26 @@ fn every_sight_has_the_decision_that_its_rule_asks_for() {
 
 /// A segment laid down by hand: for each group, how many groups before it it calls durable.
 fn lay(simulation: &Simulation, durable: &[usize]) {
-    lay_as(simulation, durable, 1, 1);
+    lay_as(simulation, durable, Odd::default());
 }
 
-/// The same, with that number of the segment and that sequence of the first group.
-fn lay_as(simulation: &Simulation, durable: &[usize], segment: u64, sequence: u64) {
+/// What may be odd about a segment.
+struct Odd {
+    segment: u64,
+    /// Of the first group.
+    sequence: u64,
+    /// What each group says that it has; it has one.
+    entries: u32,
+}
+
+impl Default for Odd {
+    fn default() -> Self {
+        Odd { segment: 1, sequence: 1, entries: 1 }
+    }
+}
+
+fn lay_as(simulation: &Simulation, durable: &[usize], odd: Odd) {
+    let Odd { segment, sequence, entries } = odd;
     let header = SegmentHeader {
         version: VERSION,
         database_id: 1,
@@ -76,7 +91,7 @@ fn lay_as(simulation: &Simulation, durable: &[usize], segment: u64, sequence: u6
             durable: (durable * BLOCK) as u64,
             before: n as u64,
             last: n as u64 + 1,
-            entries: 1,
+            entries,
             seal: false,
         };
         previous = header.finish(&mut buf);
@@ -152,8 +167,29 @@ fn a_group_that_follows_another_history_is_not_taken() {
 fn a_number_that_nothing_can_follow_is_corruption() {
     for (segment, sequence) in [(u64::MAX, 1), (1, u64::MAX), (1, u64::MAX - 1)] {
         let simulation = Simulation::new(1);
-        lay_as(&simulation, &[0, 1, 2], segment, sequence);
+        lay_as(&simulation, &[0, 1, 2], Odd { segment, sequence, ..Odd::default() });
         let error = recovered(&simulation).unwrap_err();
         assert!(matches!(error, Error::Corrupt { .. }), "{segment} {sequence}: {error}");
     }
+}
+
+#[test]
+fn a_log_that_could_not_be_read_is_not_finished() {
+    let simulation = Simulation::new(1);
+    lay_as(&simulation, &[0, 1, 2], Odd { entries: 0, ..Odd::default() });
+    let path = "/d/x.db-log-0000000001";
+    let before = simulation.disk().read(path).unwrap();
+    let env = simulation.env();
+    simulation.block_on(async {
+        let mut opened = Log::open(&env, "/d/x.db".as_ref(), LogOptions::default()).await.unwrap();
+        for _ in 0..4 {
+            let error = opened.recovery.next().await.unwrap_err();
+            assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+        }
+        let error = opened.recovery.finish().await.unwrap_err();
+        assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+    });
+    // Nor is anything written or removed.
+    assert_eq!(simulation.disk().read(path), Some(before));
+    assert_eq!(simulation.disk().files().len(), 1);
 }
