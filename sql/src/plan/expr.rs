@@ -134,14 +134,14 @@ pub struct InSet {
     /// For each part, how texts compare.
     pub collations: Vec<Collation>,
     /// What it is sought in.
-    pub set: Special,
+    pub set: Members,
     /// NOT IN.
     pub not: bool,
 }
 
 /// What stands right of IN.
 #[derive(Debug, Clone)]
-pub enum Special {
+pub enum Members {
     /// Expressions.
     List(Vec<Expr>),
     /// The rows of a query of as many columns as the left side has parts.

@@ -19,7 +19,7 @@ mod statement;
 
 pub use expr::{
     AggregateCall, AggregateKind, Arithmetic, CompareOp, Comparison, Expr, Function, FunctionRef,
-    InSet, Special, Subquery, SubqueryId, TriggerColumn,
+    InSet, Members, Subquery, SubqueryId, TriggerColumn,
 };
 pub use relation::{
     Access, Bound, Frame, FrameBound, JoinAlgorithm, JoinKind, Relation, RowSource, Scan, SharedId,

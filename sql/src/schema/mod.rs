@@ -3,18 +3,21 @@
 //! [`heddle_engine::raw`] gives objects as rows of text with trees; what is made of them here is kept as long as the engine's
 //! schema is the same, and shared by the statements of a connection.
 //!
+//! - [`catalog`]: what there is, by name; [`table`], [`index`], [`trigger`]: what each is.
+//!
 //! # Invariants
 //! - S1: nothing here changes once made; a change of the schema makes a new one.
 //! - S2: names compare without regard to ASCII case and are kept as written.
 
+pub mod catalog;
 mod index;
 mod table;
 mod trigger;
 
+pub use catalog::{Database, Databases, Named, Schema};
+pub use heddle_value::StrictType;
 pub use index::{Index, IndexKey, IndexOrigin};
-pub use table::{
-    Check, Column, Default, ForeignKey, GeneratedColumn, StrictType, Table, TableKind,
-};
+pub use table::{Check, Column, Default, ForeignKey, GeneratedColumn, Table, TableKind};
 pub use trigger::{Trigger, View};
 
 /// Which of a connection's databases: 0 is `main`, 1 `temp`, then those attached.

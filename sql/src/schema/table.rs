@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use heddle_value::{Affinity, Collation};
+use heddle_value::{Affinity, Collation, StrictType};
 
 use super::{Index, IndexKey, Trigger};
 use crate::ast::{self, ConflictClause, Deferral, ForeignKeyAction};
@@ -96,17 +96,6 @@ pub struct GeneratedColumn {
     pub expr: ast::Expr,
     /// Whether it is in the record.
     pub stored: bool,
-}
-
-/// What a column of a STRICT table takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "their names say it")]
-pub enum StrictType {
-    Integer,
-    Real,
-    Text,
-    Blob,
-    Any,
 }
 
 /// A CHECK constraint.
