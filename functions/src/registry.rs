@@ -33,17 +33,12 @@ pub struct ScalarFunction {
     pub arity: (usize, Option<usize>),
     /// Same arguments, same result within a statement, so that a call of constants is one.
     pub deterministic: bool,
-    /// It asks [`Surroundings::json_arguments`] which of its arguments are JSON, so the caller must say before each call.
-    pub takes_json: bool,
-    /// It may tell [`Surroundings::set_result_is_json`] that its result is JSON: the caller clears that before each call and
-    /// reads it after, for the arguments of the call around this one.
-    pub gives_json: bool,
     /// What it does.
     pub code: ScalarCode,
 }
 
 impl ScalarFunction {
-    /// A deterministic one that has nothing to do with JSON. `name` is in lower case, `most` `None` for any number of arguments.
+    /// A deterministic one. `name` is in lower case, `most` `None` for any number of arguments.
     pub const fn new(
         name: &'static str,
         least: usize,
@@ -51,19 +46,13 @@ impl ScalarFunction {
         code: ScalarCode,
     ) -> Self {
         let arity = (least, most);
-        Self { name, arity, deterministic: true, takes_json: false, gives_json: false, code }
+        Self { name, arity, deterministic: true, code }
     }
 
     /// The same, but a new result for each call.
     #[must_use]
     pub const fn nondeterministic(self) -> Self {
         Self { deterministic: false, ..self }
-    }
-
-    /// The same, but knows JSON among its arguments and may give JSON.
-    #[must_use]
-    pub const fn json(self) -> Self {
-        Self { takes_json: true, gives_json: true, ..self }
     }
 }
 
@@ -99,14 +88,10 @@ pub struct AggregateFunction {
     pub start: fn(&Collation) -> Box<dyn Aggregate>,
     /// Whether [`Aggregate::inverse`] works; else a moving frame is computed anew.
     pub invertible: bool,
-    /// As [`ScalarFunction::takes_json`], for [`Aggregate::step`].
-    pub takes_json: bool,
-    /// As [`ScalarFunction::gives_json`], for [`Aggregate::value`].
-    pub gives_json: bool,
 }
 
 impl AggregateFunction {
-    /// One that has nothing to do with JSON and no [`Aggregate::inverse`].
+    /// One and no [`Aggregate::inverse`].
     pub const fn new(
         name: &'static str,
         least: usize,
@@ -114,19 +99,13 @@ impl AggregateFunction {
         start: fn(&Collation) -> Box<dyn Aggregate>,
     ) -> Self {
         let arity = (least, most);
-        Self { name, arity, start, invertible: false, takes_json: false, gives_json: false }
+        Self { name, arity, start, invertible: false }
     }
 
     /// The same, but with an [`Aggregate::inverse`] that works.
     #[must_use]
     pub const fn invertible(self) -> Self {
         Self { invertible: true, ..self }
-    }
-
-    /// The same, but knows JSON among its arguments and may give JSON.
-    #[must_use]
-    pub const fn json(self) -> Self {
-        Self { takes_json: true, gives_json: true, ..self }
     }
 }
 
@@ -153,8 +132,6 @@ pub struct TableFunction {
     pub parameters: &'static [&'static str],
     /// How many of them must be there.
     pub required: usize,
-    /// The column that holds JSON in those rows where [`TableRows::next`] told [`Surroundings::set_result_is_json`] so.
-    pub json_column: Option<usize>,
     /// Starts a call. An argument left out is NULL.
     pub open: OpenRows,
 }

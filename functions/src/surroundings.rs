@@ -29,16 +29,4 @@ pub trait Surroundings: Send {
     fn case_sensitive_like(&self) -> bool {
         false
     }
-
-    /// Which arguments of the call of a function that `takes_json` are JSON and not just text: bit `i` is set if argument `i` is the
-    /// direct result of a call that told [`set_result_is_json`](Surroundings::set_result_is_json) so. (SQLite's subtype.) Arguments
-    /// from the 64th on count as text.
-    fn json_arguments(&self) -> u64 {
-        0
-    }
-
-    /// A function that `gives_json` says that its result is JSON.
-    fn set_result_is_json(&mut self, is_json: bool) {
-        let _ = is_json;
-    }
 }
