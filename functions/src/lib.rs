@@ -3,10 +3,14 @@
 //! Nothing here knows of statements or storage: a function takes values and gives one. What it may ask of its
 //! surroundings (time, randomness, the connection's counters, limits) comes through [`Surroundings`].
 
+mod aggregates;
+mod arguments;
+mod core;
 mod lookup;
 mod registry;
 mod surroundings;
 
+pub use crate::core::compile_options;
 pub use lookup::{aggregate, aggregates, is_known, scalar, scalars, table, tables};
 pub use registry::{
     Aggregate, AggregateFunction, FunctionError, OpenRows, Result, ScalarCode, ScalarFunction,

@@ -5,10 +5,10 @@
 use crate::registry::{AggregateFunction, ScalarFunction, TableFunction};
 
 /// The families of scalar functions.
-const SCALARS: &[&[ScalarFunction]] = &[];
+const SCALARS: &[&[ScalarFunction]] = &[crate::core::SCALARS];
 
 /// The families of aggregates.
-const AGGREGATES: &[&[AggregateFunction]] = &[];
+const AGGREGATES: &[&[AggregateFunction]] = &[crate::aggregates::AGGREGATES];
 
 /// The families of table-valued functions.
 const TABLES: &[&[TableFunction]] = &[];

@@ -27,7 +27,7 @@ pub fn next_char(text: &[u8]) -> Option<(u32, &[u8])> {
         .iter()
         .take(count)
         .fold(u32::from(high), |code, b| (code << 6).wrapping_add(u32::from(b & 0x3f)));
-    let none = code < 0x80 || (code & 0xffff_f800) == 0xd800 || (code & 0xffff_fffe) == 0xfffe;
+    let none = code < 0x80 || (code & 0xffff_f800) == 0xd800;
     Some((if none { REPLACEMENT } else { code }, rest.get(count..).unwrap_or_default()))
 }
 

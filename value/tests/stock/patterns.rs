@@ -34,3 +34,14 @@ proptest! {
         STOCK.with(|stock| agree(stock, &pattern, &text))?;
     }
 }
+
+#[test]
+fn the_last_numbers_of_a_plane_are_characters() {
+    let stock = Stock::new();
+    let [last, before, none] = [b"\xef\xbf\xbf", b"\xef\xbf\xbe", b"\xef\xbf\xbd"];
+    for pattern in [last, before, none] {
+        for text in [last, before, none] {
+            agree(&stock, pattern, text).unwrap();
+        }
+    }
+}
