@@ -1,12 +1,11 @@
 //! What most functions do first with their arguments and last with their results.
 //!
-//! Used by all families; the short constructors make their tables readable.
+//! Used by all families.
 
 use heddle_value::number::parse_number;
 use heddle_value::{Text, Value};
 
-use crate::registry::ScalarCode;
-use crate::{FunctionError, Result, ScalarFunction, Surroundings};
+use crate::{FunctionError, Result, Surroundings};
 
 static NULL: Value = Value::Null;
 
@@ -43,23 +42,4 @@ pub(crate) fn check_length(around: &dyn Surroundings, length: usize) -> Result<(
 pub(crate) fn text_result(around: &dyn Surroundings, bytes: Vec<u8>) -> Result<Value> {
     check_length(around, bytes.len())?;
     Ok(Value::Text(Text::from(bytes)))
-}
-
-/// A function that depends on nothing but its arguments.
-pub(crate) const fn pure(
-    name: &'static str,
-    least: usize,
-    most: Option<usize>,
-    code: ScalarCode,
-) -> ScalarFunction {
-    ScalarFunction { name, arity: (least, most), deterministic: true, code }
-}
-
-/// A function that may give another result at each call.
-pub(crate) const fn varying(
-    name: &'static str,
-    arguments: usize,
-    code: ScalarCode,
-) -> ScalarFunction {
-    ScalarFunction { name, arity: (arguments, Some(arguments)), deterministic: false, code }
 }

@@ -8,38 +8,20 @@ mod extreme;
 mod percentile;
 mod sum;
 
-use heddle_value::Collation;
-
-use crate::{Aggregate, AggregateFunction};
-
-const fn aggregate(
-    name: &'static str,
-    least: usize,
-    most: usize,
-    start: fn(&Collation) -> Box<dyn Aggregate>,
-) -> AggregateFunction {
-    AggregateFunction { name, arity: (least, Some(most)), start, invertible: true }
-}
-
-const fn fixed(
-    name: &'static str,
-    start: fn(&Collation) -> Box<dyn Aggregate>,
-) -> AggregateFunction {
-    AggregateFunction { name, arity: (1, Some(1)), start, invertible: false }
-}
+use crate::AggregateFunction;
 
 /// The aggregate functions.
 pub(crate) const AGGREGATES: &[AggregateFunction] = &[
-    aggregate("avg", 1, 1, sum::avg),
-    aggregate("count", 0, 1, count::count),
-    aggregate("group_concat", 1, 2, concat::group_concat),
-    fixed("max", extreme::max),
-    aggregate("median", 1, 1, percentile::median),
-    fixed("min", extreme::min),
-    aggregate("percentile", 2, 2, percentile::percentile),
-    aggregate("percentile_cont", 2, 2, percentile::percentile_cont),
-    aggregate("percentile_disc", 2, 2, percentile::percentile_disc),
-    aggregate("string_agg", 2, 2, concat::group_concat),
-    aggregate("sum", 1, 1, sum::sum),
-    aggregate("total", 1, 1, sum::total),
+    AggregateFunction::new("avg", 1, Some(1), sum::avg).invertible(),
+    AggregateFunction::new("count", 0, Some(1), count::count).invertible(),
+    AggregateFunction::new("group_concat", 1, Some(2), concat::group_concat).invertible(),
+    AggregateFunction::new("max", 1, Some(1), extreme::max),
+    AggregateFunction::new("median", 1, Some(1), percentile::median).invertible(),
+    AggregateFunction::new("min", 1, Some(1), extreme::min),
+    AggregateFunction::new("percentile", 2, Some(2), percentile::percentile).invertible(),
+    AggregateFunction::new("percentile_cont", 2, Some(2), percentile::percentile_cont).invertible(),
+    AggregateFunction::new("percentile_disc", 2, Some(2), percentile::percentile_disc).invertible(),
+    AggregateFunction::new("string_agg", 2, Some(2), concat::group_concat).invertible(),
+    AggregateFunction::new("sum", 1, Some(1), sum::sum).invertible(),
+    AggregateFunction::new("total", 1, Some(1), sum::total).invertible(),
 ];
