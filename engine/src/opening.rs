@@ -284,10 +284,12 @@ impl Opening<'_> {
         let control = lineage.find(counter).cloned();
         let cut = control.as_ref().map_or(lineage.settled_cut(), |control| control.cut);
         let observed = Observed {
-            commits: match (any, newest > cut) {
-                (false, _) => Commits::NoLog,
-                (true, false) => Commits::None,
-                (true, true) => Commits::Some,
+            // A log without records is what a close that failed half-way leaves. It does not go on: nothing in it would say
+            // where the commits begin.
+            commits: match (recovery.is_empty(), newest > cut) {
+                (true, _) => Commits::NoLog,
+                (false, false) => Commits::None,
+                (false, true) => Commits::Some,
             },
             counter: lineage.classify(counter, found.header.version_valid_for),
             file: match (found.created, found.header.write_version) {

@@ -309,3 +309,43 @@ fn a_damaged_wal_that_the_file_still_needs_is_noticed() {
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     }
 }
+
+#[test]
+fn a_log_that_a_failed_close_left_without_records_begins_anew() {
+    for nth in 1.. {
+        let sim = Simulation::new(nth);
+        sim.block_on(async {
+            let db = with_table(sim.env()).await.unwrap();
+            db.insert("t", (None::<i64>, "kept")).await.unwrap();
+            db.checkpoint().await.unwrap();
+        });
+        sim.crash();
+        // Taken over twice, the log ends with a segment that holds a seal and nothing else.
+        drop(sim.block_on(Database::open(PATH, options(sim.env()))).unwrap());
+        sim.crash();
+        let closed = sim.block_on(async {
+            let db = Database::open(PATH, options(sim.env())).await.unwrap();
+            let remove = Fault::on(heddle_io::Operation::Remove);
+            sim.inject(remove.path_part("-log-0").from(nth).os_error(5));
+            db.close().await
+        });
+        let fired = sim.faults_fired() > 0;
+        assert_eq!(closed.is_err(), fired, "{nth}: {closed:?}");
+        sim.clear_faults();
+        sim.crash();
+        sim.block_on(async {
+            let db = Database::open(PATH, options(sim.env())).await.unwrap();
+            db.insert("t", (None::<i64>, "after")).await.unwrap();
+        });
+        sim.crash();
+        sim.block_on(async {
+            let db = Database::open(PATH, options(sim.env())).await.unwrap();
+            assert_eq!(count(&db).await, 2, "{nth}");
+            db.close().await.unwrap();
+        });
+        if !fired {
+            assert!(nth > 2, "a close removes several files");
+            break;
+        }
+    }
+}

@@ -107,13 +107,15 @@ impl Client {
             reads_at: tx.reads_at().get(),
             steps: Vec::new(),
             witness: plan.map(|_| tx.witness()),
+            asked: None,
+            answered: None,
             end: End::Open,
         });
         records.attempts.len() - 1
     }
 
     fn end(&self, attempt: usize, end: End) {
-        self.recorder.records().attempts[attempt].end = end;
+        self.recorder.records().end(attempt, end);
     }
 
     fn fail(&self, attempt: Option<usize>, doing: &str, error: &Error) {
@@ -202,6 +204,7 @@ impl Client {
             let mark = Op::Mark { attempt: mark, client: self.number as i64 };
             self.steps(attempt, tx, &[mark]).await?;
         }
+        self.recorder.records().asks(attempt);
         Ok(())
     }
 

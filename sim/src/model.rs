@@ -13,6 +13,9 @@
 //! - J4: unique keys are unique.
 //! - J5: a restart finds the state after some commit, nothing more and nothing less; never one before what was promised
 //!   ([`Model::promised`]).
+//! - J6: where a bit of the log turned, what follows may be taken for a torn tail, and be lost in silence, only as far as
+//!   nothing else says that it was there: not what a checkpoint holds, and not what was durable before a commit was asked
+//!   for that must be there itself ([`Promise::beside_rot`]).
 //!
 //! # Not here
 //! Conflicts that nothing justifies: who says "conflict" too often is slow, not wrong.
@@ -45,6 +48,26 @@ pub enum Loss {
     Nothing,
 }
 
+/// What must survive the end of a life.
+#[derive(Debug, Clone)]
+pub struct Promise {
+    /// Everything up to this ticket.
+    pub ticket: u64,
+    /// Who was promised that.
+    pub to: String,
+    /// Everything up to this ticket even if a bit of the log turned and that was not noticed (J6).
+    pub beside_rot: u64,
+}
+
+impl Promise {
+    /// What is left of it once a bit of the log turned.
+    #[must_use]
+    pub fn weakened(&self) -> Promise {
+        let to = format!("what the log itself shows to be missing: less than {}", self.ticket);
+        Promise { ticket: self.beside_rot, to, beside_rot: self.beside_rot }
+    }
+}
+
 /// What a life did, in the order of commits.
 #[derive(Debug)]
 pub struct Judged {
@@ -62,6 +85,13 @@ impl Judged {
     /// The ticket after which this was the state.
     pub fn ticket_of(&self, found: &State) -> Option<u64> {
         self.states.iter().rev().find(|(_, state)| state == found).map(|(ticket, _)| *ticket)
+    }
+
+    /// The first commit up to `promised` that a state lacks which stands at a ticket. The promised ticket itself need not be
+    /// a commit's: a VACUUM has one too.
+    pub fn lost(&self, stands: u64, promised: u64) -> Option<u64> {
+        let mut tickets = self.states.iter().map(|(ticket, _)| *ticket);
+        tickets.find(|ticket| *ticket > stands && *ticket <= promised)
     }
 
     /// The commits.
@@ -129,43 +159,48 @@ impl Model {
         Ok(judged)
     }
 
-    /// The ticket up to which everything must survive (J5).
-    /// With it, who was promised that.
-    pub fn promised(&self, records: &Records, judged: &Judged, loss: Loss) -> (u64, String) {
+    /// What must survive (J5).
+    pub fn promised(&self, records: &Records, judged: &Judged, loss: Loss) -> Promise {
         if loss == Loss::Nothing {
-            return (judged.states[judged.states.len() - 1].0, "the clean close".to_owned());
+            let all = judged.states[judged.states.len() - 1].0;
+            return Promise { ticket: all, to: "the clean close".to_owned(), beside_rot: all };
         }
         let full = |moment: u64| {
             let tickets = records.attempts.iter().filter(|a| a.durability == Durability::Full);
             tickets.filter_map(Attempt::ticket).filter(|ticket| *ticket <= moment).max()
         };
         let cut = records.cuts.iter().copied().max().unwrap_or(0);
-        let mut promised = (cut, format!("the checkpoint at {cut}"));
-        for attempt in records.attempts.iter().filter(|a| a.end == End::Acknowledged) {
+        let covers = |attempt: &Attempt| match (&attempt.plan, attempt.ticket()) {
+            // What is acknowledged to plain reads: the firm commits below it.
+            (None, _) if !attempt.steps.is_empty() => full(attempt.reads_at).unwrap_or(0),
+            (None, _) => 0,
+            (Some(_), Some(ticket)) => ticket,
+            // It only read, and its commit confirms what it read.
+            (Some(_), None) => attempt.reads_at,
+        };
+        let acknowledged = || records.attempts.iter().filter(|a| a.end == End::Acknowledged);
+        let mut promise =
+            Promise { ticket: cut, to: format!("the checkpoint at {cut}"), beside_rot: cut };
+        for attempt in acknowledged() {
             let firm = loss == Loss::Process || attempt.durability == Durability::Full;
-            let covers = match (&attempt.plan, attempt.ticket()) {
-                // What is acknowledged to plain reads: the firm commits below it.
-                (None, _) if !attempt.steps.is_empty() => full(attempt.reads_at).unwrap_or(0),
-                (None, _) => 0,
-                (Some(_), Some(ticket)) => ticket,
-                // It only read, and its commit confirms what it read.
-                (Some(_), None) => attempt.reads_at,
-            };
-            if (firm || attempt.plan.is_none()) && covers > promised.0 {
-                promised = (covers, describe(attempt, attempt.ticket()));
+            if (firm || attempt.plan.is_none()) && covers(attempt) > promise.ticket {
+                promise.ticket = covers(attempt);
+                promise.to = describe(attempt, attempt.ticket());
             }
         }
-        promised
+        // Whatever a commit finds durable when it is asked for, its group says so.
+        let kept = |attempt: &&Attempt| attempt.ticket().is_some_and(|it| it <= promise.ticket);
+        let last_asked = records.attempts.iter().filter(kept).filter_map(|a| a.asked).max();
+        let durable = acknowledged()
+            .filter(|attempt| attempt.plan.is_some() && attempt.durability == Durability::Full)
+            .filter(|attempt| attempt.answered < last_asked);
+        promise.beside_rot = durable.map(covers).fold(cut, u64::max);
+        promise
     }
 
     /// Compares what a restart found with what may be there (J5), and takes it over. Says the ticket it stands at.
-    pub fn survive(
-        &mut self,
-        judged: &Judged,
-        promise: &(u64, String),
-        found: &State,
-    ) -> Result<u64> {
-        let (promised, to) = promise;
+    pub fn survive(&mut self, judged: &Judged, promise: &Promise, found: &State) -> Result<u64> {
+        let Promise { ticket: promised, to, .. } = promise;
         let marks = marks(found);
         let last = judged
             .states
@@ -179,8 +214,7 @@ impl Model {
                 found.difference(expected)
             );
         }
-        let missing = judged.states.iter().find(|(other, _)| *other > *ticket && other <= promised);
-        if let Some((missing, _)) = missing {
+        if let Some(missing) = judged.lost(*ticket, *promised) {
             bail!(
                 "the database stands at ticket {ticket}, and the commit with ticket {missing} is lost; \
                  all up to {promised} was promised by {to}"

@@ -39,6 +39,11 @@ pub const ALL: &[Planted] = &[
     planted("schema-unchecked", "nobody looks whether a definition changed meanwhile", 500),
     planted("range-unvalidated", "ranges that were read are not looked at again", 100),
     planted("index-entry-left", "a deleted row's index entries stay", 200),
+    planted(
+        "torn-tail-unasked",
+        "recovery takes any damage for a torn tail, and does not look further",
+        20_000,
+    ),
     planted("no-fence", "stock SQLite may write a file whose log holds commits", 100),
 ];
 

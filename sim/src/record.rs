@@ -24,6 +24,10 @@ pub struct Attempt {
     pub steps: Vec<(Op, Outcome)>,
     /// Knows its ticket.
     pub witness: Option<Witness>,
+    /// When its last statement was done, so that nothing was left but its commit ([`Records::now`]).
+    pub asked: Option<u64>,
+    /// When its end was known to whoever asked.
+    pub answered: Option<u64>,
     pub end: End,
 }
 
@@ -85,8 +89,35 @@ pub struct Records {
     pub waiting: Option<Waker>,
     pub tolerance: Tolerance,
     pub next_number: i64,
+    /// Counts what was noted: an earlier moment is less.
+    clock: u64,
     /// Errors met, by kind.
     pub errors: std::collections::BTreeMap<String, u64>,
+}
+
+impl Records {
+    /// A moment after all that were asked for before. Only their order counts: one thing at a time happens in a
+    /// simulated world.
+    pub fn now(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    /// An attempt came to its end.
+    pub fn end(&mut self, attempt: usize, end: End) {
+        let now = self.now();
+        if let Some(attempt) = self.attempts.get_mut(attempt) {
+            (attempt.answered, attempt.end) = (Some(now), end);
+        }
+    }
+
+    /// An attempt has done its statements.
+    pub fn asks(&mut self, attempt: usize) {
+        let now = self.now();
+        if let Some(attempt) = self.attempts.get_mut(attempt) {
+            attempt.asked = Some(now);
+        }
+    }
 }
 
 impl Recorder {
@@ -101,6 +132,7 @@ impl Recorder {
             waiting: None,
             tolerance,
             next_number,
+            clock: 0,
             errors: std::collections::BTreeMap::new(),
         })))
     }
