@@ -7,6 +7,7 @@ mod aggregates;
 mod arguments;
 mod core;
 mod lookup;
+mod printf;
 mod registry;
 mod surroundings;
 

@@ -4,7 +4,8 @@
 //!
 //! # Invariants
 //! - D1: SQLite's digits are not those of correctly rounded printing. It first rounds to a whole number of 18 digits (19 where
-//!   a power of ten lies inside the binade, above that power), and rounds that once more to the digits asked for, halves up.
+//!   a power of ten lies inside the binade, above that power), halves up, and rounds that once more to the digits asked for. Asked for
+//!   fewer than 17 in all, it first cuts behind the one after them.
 //! - D2: at 17 digits, when after the first rounding digits 15 and 16 are `99`, or 14 to 16 are `000`, and the number that 14
 //!   digits, rounded up, or 13 would leave reads back as the same real, that one is taken. So 0.1 and 0.3 keep their looks.
 //! - D3: the first rounding is exact here. In SQLite it is so between about 1e-10 and 1e+20; farther out its product is
@@ -47,7 +48,7 @@ impl std::fmt::Write for Buffer {
 
 impl Decimal {
     /// The most digits there can be.
-    pub const MAX: usize = 20;
+    pub const MAX: usize = 24;
 
     const ZERO: Decimal = Decimal { digits: [0; Decimal::MAX], len: 0, point: 1 };
 
@@ -57,15 +58,19 @@ impl Decimal {
         if real == 0.0 || !real.is_finite() {
             return Decimal::ZERO;
         }
-        let mut all = first_rounding(real);
+        let mut all = match keep {
+            Keep::Digits(digits) if digits < 17 => first_cut(real, digits + 1),
+            _ => first_rounding(real),
+        };
         let wanted = match keep {
             Keep::Digits(digits) => digits as i64,
             Keep::Decimals(decimals) => i64::from(all.point) + decimals.min(1 << 30) as i64,
         };
-        let shorter = if keep == Keep::Digits(17) { all.shorter(real) } else { None };
+        let wanted = wanted.min(most as i64);
+        let shorter = if wanted == 17 { all.shorter(real) } else { None };
         match shorter {
             Some(shorter) => all = shorter,
-            None => all.round(wanted.min(most as i64)),
+            None => all.round(wanted),
         }
         all.trim();
         if all.len == 0 { Decimal::ZERO } else { all }
@@ -147,28 +152,48 @@ fn first_rounding(real: f64) -> Decimal {
         biased => biased as i64 - 1023,
     };
     let below = (exponent * 78_913) >> 18;
+    let mut decimal = Decimal::ZERO;
+    for count in [19, 18] {
+        decimal = printed(real, count);
+        if count == 18 || i64::from(decimal.point) - 1 > below {
+            break;
+        }
+    }
+    // Binary places behind the point are as many decimal ones, of which the last is a 5. With one digit too many it was a tie, which
+    // printing resolves to the even side.
+    let zeros = (bits | 1 << 52).trailing_zeros().min(52);
+    let places = (1075 - ((bits >> 52) & 0x7ff).max(1) as i64) - i64::from(zeros);
+    if places > 0 && places + i64::from(decimal.point) == i64::from(decimal.len) + 1 {
+        let mut exact = printed(real, usize::from(decimal.len) + 1);
+        exact.round(i64::from(decimal.len));
+        return exact;
+    }
+    decimal
+}
+
+/// The first digits, without rounding (D1).
+fn first_cut(real: f64, count: usize) -> Decimal {
+    let mut decimal = printed(real, Decimal::MAX);
+    decimal.len = decimal.len.min(count as u8);
+    decimal
+}
+
+/// So many digits, at most [`Decimal::MAX`], rounded correctly.
+fn printed(real: f64, count: usize) -> Decimal {
     let mut buffer = Buffer { bytes: [0; 40], len: 0 };
     let mut decimal = Decimal::ZERO;
-    for extra in [1, 0] {
-        buffer.len = 0;
-        if write!(buffer, "{real:.*e}", 17 + extra).is_err() {
-            return decimal;
-        }
-        let text = buffer.bytes.get(..buffer.len).unwrap_or_default();
-        let mut parts = text.splitn(2, |&b| b == b'e');
-        let digits = parts.next().unwrap_or_default();
-        let ten = parts.next().and_then(|e| std::str::from_utf8(e).ok()?.parse::<i64>().ok());
-        let ten = ten.unwrap_or(0);
-        decimal = Decimal::ZERO;
-        decimal.point = ten as i32 + 1;
-        for digit in digits.iter().filter(|d| d.is_ascii_digit()) {
-            if let Some(place) = decimal.digits.get_mut(usize::from(decimal.len)) {
-                *place = *digit;
-                decimal.len += 1;
-            }
-        }
-        if extra == 1 && ten > below {
-            break;
+    if write!(buffer, "{real:.*e}", count.clamp(1, Decimal::MAX) - 1).is_err() {
+        return decimal;
+    }
+    let text = buffer.bytes.get(..buffer.len).unwrap_or_default();
+    let mut parts = text.splitn(2, |&b| b == b'e');
+    let digits = parts.next().unwrap_or_default();
+    let ten = parts.next().and_then(|e| std::str::from_utf8(e).ok()?.parse::<i64>().ok());
+    decimal.point = ten.unwrap_or(0) as i32 + 1;
+    for digit in digits.iter().filter(|d| d.is_ascii_digit()) {
+        if let Some(place) = decimal.digits.get_mut(usize::from(decimal.len)) {
+            *place = *digit;
+            decimal.len += 1;
         }
     }
     decimal

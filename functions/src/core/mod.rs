@@ -8,7 +8,7 @@ mod connection;
 mod hexadecimal;
 mod number;
 mod pattern;
-mod quote;
+pub(crate) mod quote;
 mod soundex;
 mod strip;
 mod text;

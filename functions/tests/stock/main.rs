@@ -7,6 +7,7 @@
 )]
 
 mod aggregates;
+mod formats;
 mod scalars;
 mod values;
 
