@@ -7,6 +7,7 @@ mod aggregates;
 mod arguments;
 mod core;
 mod lookup;
+mod math;
 mod printf;
 mod registry;
 mod surroundings;

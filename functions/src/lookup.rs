@@ -5,7 +5,8 @@
 use crate::registry::{AggregateFunction, ScalarFunction, TableFunction};
 
 /// The families of scalar functions.
-const SCALARS: &[&[ScalarFunction]] = &[crate::core::SCALARS, crate::printf::SCALARS];
+const SCALARS: &[&[ScalarFunction]] =
+    &[crate::core::SCALARS, crate::math::SCALARS, crate::printf::SCALARS];
 
 /// The families of aggregates.
 const AGGREGATES: &[&[AggregateFunction]] = &[crate::aggregates::AGGREGATES];

@@ -8,6 +8,7 @@
 
 mod aggregates;
 mod formats;
+mod math;
 mod scalars;
 mod values;
 
