@@ -1,14 +1,17 @@
 //! SQLite's dialect of SQL over HeddleDB's engine: parse, bind, plan, run.
 //!
 //! - [`parse`]: from text to [`ast`], statements as written; [`schema`]: what the schema's statements define.
+//! - [`bind`]: from one to the other of [`ast`] and [`plan`].
 //! - [`plan`]: what a statement means, as relations over numbered columns.
 //! - [`session`]: a connection's state.
 //! - [`Error`]: what went wrong, in SQLite's words and classes.
 
 pub mod ast;
+pub mod bind;
 mod error;
 pub mod parse;
 pub mod plan;
+pub mod pragma;
 pub mod schema;
 pub mod session;
 

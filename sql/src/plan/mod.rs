@@ -16,6 +16,7 @@
 mod expr;
 mod relation;
 mod statement;
+pub mod walk;
 
 pub use expr::{
     AggregateCall, AggregateKind, Arithmetic, CompareOp, Comparison, Expr, Function, FunctionRef,
@@ -26,6 +27,7 @@ pub use relation::{
     SortKey, WindowCall, WindowFunction,
 };
 pub use statement::{ColumnInfo, Origin, Query, Shared};
+pub use walk::Visit;
 
 /// A column of some relation in a statement (P1); also the number of its register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -30,6 +30,8 @@ pub struct Shared {
     pub relation: Option<Relation>,
     /// Its columns in order.
     pub columns: Vec<ColumnId>,
+    /// Computed once whatever a rule thinks of it (MATERIALIZED).
+    pub keep: bool,
 }
 
 /// What is known of a column.

@@ -1,0 +1,68 @@
+//! Queries inside expressions.
+
+use super::{Binder, Typed};
+use crate::ast;
+use crate::plan::{ColumnId, Expr, Relation, Subquery};
+use crate::{Error, Result};
+
+/// What is said of a query with the wrong number of columns.
+pub(super) fn wrong_columns(has: usize, wanted: usize) -> Error {
+    let plural = if has == 1 { "" } else { "s" };
+    Error::sql(format!("sub-select returns {has} column{plural} - expected {wanted}"))
+}
+
+impl Binder<'_> {
+    /// A query inside an expression, with what it uses of the relations around it.
+    pub(super) fn subquery(&mut self, select: &ast::Select) -> Result<Subquery> {
+        let (bound, outer, stable) = self.framed(|binder| binder.select(select))?;
+        let id = self.new_subquery();
+        Ok(Subquery { id, relation: bound.relation, columns: bound.columns, outer, stable })
+    }
+
+    pub(super) fn typed_column(&self, column: ColumnId) -> Typed {
+        let info = self.info(column);
+        Typed {
+            expr: Expr::Column(column),
+            affinity: info.affinity,
+            collation: info.collation,
+            explicit: false,
+            declared_type: info.declared_type,
+        }
+    }
+
+    pub(super) fn scalar_subquery(&mut self, select: &ast::Select) -> Result<Typed> {
+        let query = self.subquery(select)?;
+        let [column] = query.columns[..] else { return Err(wrong_columns(query.columns.len(), 1)) };
+        let column = self.typed_column(column);
+        Ok(Typed { expr: Expr::Subquery(Box::new(query)), collation: None, ..column })
+    }
+
+    /// A query as a row value.
+    pub(super) fn row_subquery(&mut self, select: &ast::Select) -> Result<Vec<Typed>> {
+        let query = self.subquery(select)?;
+        if let [column] = query.columns[..] {
+            let column = self.typed_column(column);
+            return Ok(vec![Typed {
+                expr: Expr::Subquery(Box::new(query)),
+                collation: None,
+                ..column
+            }]);
+        }
+        let columns: Vec<Typed> =
+            query.columns.iter().map(|column| self.typed_column(*column)).collect();
+        let part = |(at, column)| Typed {
+            expr: Expr::SubqueryColumn(Box::new(query.clone()), at),
+            ..column
+        };
+        Ok(columns.into_iter().enumerate().map(part).collect())
+    }
+
+    pub(super) fn exists(&mut self, select: &ast::Select) -> Result<Typed> {
+        let mut query = self.subquery(select)?;
+        // Its values are not asked for, so neither is their order.
+        if let Relation::Sort { input, .. } = query.relation {
+            query.relation = *input;
+        }
+        Ok(Typed::plain(Expr::Exists(Box::new(query))))
+    }
+}
