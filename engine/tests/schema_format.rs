@@ -164,3 +164,27 @@ fn records_of_an_old_format_have_no_constants() {
         assert_eq!(has(&[4, 8, 9, 1, 2]), *path == new);
     }
 }
+
+#[test]
+fn an_automatic_index_forgets_the_direction_of_the_primary_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.db");
+    let stock = rusqlite::Connection::open(&path).unwrap();
+    stock
+        .execute_batch(
+            "CREATE TABLE w (n INT, m INT UNIQUE, PRIMARY KEY (n DESC)) WITHOUT ROWID;
+             CREATE INDEX told ON w (m);
+             INSERT INTO w VALUES (1, NULL), (2, NULL), (5, NULL), (4, 7);",
+        )
+        .unwrap();
+    drop(stock);
+    block_on(async {
+        let db = Database::open(&path, Options::default()).await.unwrap();
+        assert_eq!(by_index(&db, "w", "sqlite_autoindex_w_1").await, [1, 2, 5, 4]);
+        assert_eq!(by_index(&db, "w", "told").await, [5, 2, 1, 4]);
+        db.insert("w", (3, None::<i64>)).await.unwrap();
+        assert_eq!(by_index(&db, "w", "sqlite_autoindex_w_1").await, [1, 2, 3, 5, 4]);
+        db.close().await.unwrap();
+    });
+    stock_check(&path);
+}

@@ -53,6 +53,8 @@ pub(crate) struct IndexDef {
     pub(crate) name: Box<str>,
     pub(crate) table: Box<str>,
     pub(crate) unique: bool,
+    /// Whether a constraint makes it.
+    pub(crate) automatic: bool,
     /// Those of what it is declared on that are columns: all, if there is no obstacle.
     pub(crate) parts: Vec<KeyPart>,
     /// What orders it, of all that it is declared on, expressions included.
@@ -124,7 +126,7 @@ impl TableDef {
 impl IndexDef {
     pub(crate) fn new(name: Box<str>, table: Box<str>, unique: bool, on: KeyParts) -> IndexDef {
         let KeyParts { columns: parts, order, obstacle, unordered } = on;
-        IndexDef { name, table, unique, parts, order, obstacle, unordered }
+        IndexDef { name, table, unique, automatic: false, parts, order, obstacle, unordered }
     }
 
     /// Takes DESC for ASC.
@@ -142,7 +144,10 @@ impl IndexDef {
         let has = |part: &KeyPart| {
             self.parts.iter().any(|p| p.column == part.column && p.collation == part.collation)
         };
-        key.iter().filter(|part| !has(part)).copied().collect()
+        // SQLite forgets DESC here where a constraint makes the index.
+        let directed =
+            |part: &KeyPart| KeyPart { descending: part.descending && !self.automatic, ..*part };
+        key.iter().filter(|part| !has(part)).map(directed).collect()
     }
 
     /// The key of this index's tree.

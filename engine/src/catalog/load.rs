@@ -138,6 +138,7 @@ pub(crate) fn index(table: &TableInfo, entry: &Entry, tree: TreeId, format: Form
         name: entry.row.name.as_str().into(),
         table: table.def.name.clone(),
         unique: false,
+        automatic: entry.row.sql.is_none(),
         parts: Vec::new(),
         order: Vec::new(),
         obstacle: Some(reason.clone()),

@@ -331,7 +331,7 @@ impl<'s> TableBuilder<'s> {
     fn automatic(&self, parts: KeyParts) -> IndexDef {
         let table = self.def.name.clone();
         let name = format!("sqlite_autoindex_{table}_{}", self.counted + 1).into();
-        IndexDef::new(name, table, true, parts)
+        IndexDef { automatic: true, ..IndexDef::new(name, table, true, parts) }
     }
 
     fn unique(&mut self, parts: KeyParts) {

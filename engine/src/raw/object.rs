@@ -147,6 +147,14 @@ impl Tree {
         &self.inner.name
     }
 
+    /// Whether both are the same tree, and its table's definition did not change between them.
+    pub fn is_unchanged(&self, other: &Tree) -> bool {
+        self.is(other)
+            && self.inner.schema_version == other.inner.schema_version
+            && self.ordered == other.ordered
+            && self.inner.name == other.inner.name
+    }
+
     /// Whether both are the same tree, whatever was said of it since.
     pub fn is(&self, other: &Tree) -> bool {
         self.inner.id == other.inner.id

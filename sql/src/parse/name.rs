@@ -32,3 +32,21 @@ pub(super) fn unquoted(text: &str) -> Box<str> {
         _ => text.into(),
     }
 }
+
+/// As SQLite reads a type: of a text that begins with a quote only what is in the quotes.
+pub(super) fn unquoted_first(text: &str) -> Box<str> {
+    let close = match text.as_bytes().first() {
+        Some(b'[') => ']',
+        Some(&quote @ (b'"' | b'`' | b'\'')) => char::from(quote),
+        _ => return text.into(),
+    };
+    let mut inner = String::new();
+    let mut rest = text.chars().skip(1).peekable();
+    while let Some(c) = rest.next() {
+        if c == close && (close == ']' || rest.next_if_eq(&close).is_none()) {
+            break;
+        }
+        inner.push(c);
+    }
+    inner.into()
+}

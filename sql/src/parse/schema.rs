@@ -104,6 +104,12 @@ impl Converter<'_> {
     }
 
     fn column(&mut self, column: &parsed::ColumnDefinition<'_>) -> Result<Column> {
+        let written = self.spans.next_type();
+        let declared = column.col_type.as_ref().map(|declared| match self.text(written) {
+            "" => type_text(declared),
+            written => name::unquoted_first(written),
+        });
+        let declared = declared.filter(|text| !text.is_empty());
         let mut constraints: Vec<(Option<Name>, ColumnConstraint)> = Vec::new();
         for named in column.constraints {
             let constraint_name = named.name.as_ref().map(name::of);
@@ -161,7 +167,6 @@ impl Converter<'_> {
             };
             constraints.push((constraint_name, constraint));
         }
-        let declared = column.col_type.as_ref().map(type_text).filter(|text| !text.is_empty());
         Ok(Column { name: name::of(&column.col_name), declared_type: declared, constraints })
     }
 

@@ -17,6 +17,8 @@ pub(super) struct Spans {
     lists: std::vec::IntoIter<Vec<Range<usize>>>,
     checks: std::vec::IntoIter<Range<usize>>,
     defaults: std::vec::IntoIter<Range<usize>>,
+    /// Of each column that is defined: its type.
+    types: std::vec::IntoIter<Range<usize>>,
 }
 
 impl Spans {
@@ -38,6 +40,7 @@ impl Spans {
             lists: lists.into_iter(),
             checks: checks.into_iter(),
             defaults: defaults.into_iter(),
+            types: types(tokens).into_iter(),
         }
     }
 
@@ -51,10 +54,82 @@ impl Spans {
         self.checks.next().unwrap_or_default()
     }
 
+    /// Of the next column that is defined: its type; empty if it has none.
+    pub(super) fn next_type(&mut self) -> Range<usize> {
+        self.types.next().unwrap_or_default()
+    }
+
     /// Of the next DEFAULT: its expression without parentheses.
     pub(super) fn next_default(&mut self) -> Range<usize> {
         self.defaults.next().unwrap_or_default()
     }
+}
+
+/// The types of the columns that CREATE TABLE or ALTER TABLE ADD define.
+fn types(tokens: &[Token]) -> Vec<Range<usize>> {
+    let kind = |at: usize| tokens.get(at).map(|token| token.kind);
+    let find = |wanted: TokenType| tokens.iter().position(|token| token.kind == wanted);
+    let is_create = kind(0) == Some(TokenType::TK_CREATE);
+    if is_create && matches!(kind(1), Some(TokenType::TK_TABLE | TokenType::TK_TEMP)) {
+        let Some(open) = find(TokenType::TK_LP) else { return Vec::new() };
+        let close = matching(tokens, open).unwrap_or(tokens.len());
+        let mut types = Vec::new();
+        let mut at = open + 1;
+        while at < close {
+            types.push(type_of(tokens, at));
+            at = next_definition(tokens, at, close);
+        }
+        return types;
+    }
+    match find(TokenType::TK_ADD) {
+        Some(add) if kind(0) == Some(TokenType::TK_ALTER) => {
+            let word = usize::from(kind(add + 1) == Some(TokenType::TK_COLUMNKW));
+            vec![type_of(tokens, add + 1 + word)]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The token after the comma that ends a definition.
+fn next_definition(tokens: &[Token], from: usize, close: usize) -> usize {
+    let mut depth = 0_usize;
+    for at in from..close {
+        match tokens.get(at).map(|token| token.kind) {
+            Some(TokenType::TK_LP) => depth += 1,
+            Some(TokenType::TK_RP) => depth = depth.saturating_sub(1),
+            Some(TokenType::TK_COMMA) if depth == 0 => return at + 1,
+            _ => {}
+        }
+    }
+    close
+}
+
+/// The type of the column whose name is a token.
+fn type_of(tokens: &[Token], name: usize) -> Range<usize> {
+    let mut at = name + 1;
+    while let Some(token) = tokens.get(at) {
+        match token.kind {
+            TokenType::TK_CONSTRAINT
+            | TokenType::TK_DEFAULT
+            | TokenType::TK_NULL
+            | TokenType::TK_NOT
+            | TokenType::TK_PRIMARY
+            | TokenType::TK_UNIQUE
+            | TokenType::TK_CHECK
+            | TokenType::TK_REFERENCES
+            | TokenType::TK_COLLATE
+            | TokenType::TK_GENERATED
+            | TokenType::TK_AS
+            | TokenType::TK_DEFERRABLE
+            | TokenType::TK_COMMA
+            | TokenType::TK_RP
+            | TokenType::TK_SEMI => break,
+            TokenType::TK_LP => at = matching(tokens, at).unwrap_or(tokens.len()),
+            _ => {}
+        }
+        at += 1;
+    }
+    range(tokens, name + 1, at)
 }
 
 /// The columns that begin at a token, each from its first token to the one that follows it.

@@ -100,7 +100,14 @@ pub(super) fn refused(sql: &str, error: &ParseError) -> Error {
             Error::Sql { message: format!("near \"{near}\": syntax error"), offset }
         }
         ParseError::ParserError(error, position) => {
-            Error::Sql { message: error.to_string(), offset: at!(position) }
+            let message = error.to_string();
+            // The parser gives the name with its quotes.
+            const TWICE: &str = "duplicate column name: ";
+            let message = match message.strip_prefix(TWICE) {
+                Some(name) => format!("{TWICE}{}", super::name::unquoted(name)),
+                None => message,
+            };
+            Error::Sql { message, offset: at!(position) }
         }
         ParseError::UnterminatedBlockComment(position)
         | ParseError::UnterminatedLiteral(position)

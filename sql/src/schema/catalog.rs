@@ -1,7 +1,7 @@
 //! All that a database's schema defines, by name, and the databases of a connection in the order in which names are
 //! looked up.
 //!
-//! [`super::build`] makes a [`Schema`] of the engine's objects; the binder asks here.
+//! [`super::build()`] makes a [`Schema`] of the engine's objects; the binder asks here.
 //!
 //! # Invariants
 //! - C1: a name without database is looked up in `temp`, then `main`, then the attached ones in order, as SQLite does.

@@ -47,6 +47,8 @@ pub struct IndexKey {
     pub expr: Option<ast::Expr>,
     /// How its texts are ordered.
     pub collation: Collation,
+    /// The collation's name if it is not known here: then its tree is not ordered either.
+    pub unknown_collation: Option<Box<str>>,
     /// Largest first.
     pub descending: bool,
 }

@@ -40,6 +40,8 @@ pub struct Table {
     pub indexes: Vec<Arc<Index>>,
     /// Its triggers, newest first, TEMP triggers of the connection included by whoever collects them.
     pub triggers: Vec<Arc<Trigger>>,
+    /// From `sqlite_stat1`: how many rows it has, if that is known.
+    pub rows: Option<u64>,
     /// The text that made it.
     pub sql: Box<str>,
 }
