@@ -3,12 +3,14 @@
 //! - [`parse`]: from text to [`ast`], statements as written; [`schema`]: what the schema's statements define.
 //! - [`bind`]: from one to the other of [`ast`] and [`plan`].
 //! - [`plan`]: what a statement means, as relations over numbered columns.
+//! - [`exec`]: runs plans.
 //! - [`session`]: a connection's state.
 //! - [`Error`]: what went wrong, in SQLite's words and classes.
 
 pub mod ast;
 pub mod bind;
 mod error;
+pub mod exec;
 pub mod parse;
 pub mod plan;
 pub mod pragma;
