@@ -5,8 +5,15 @@
 use crate::registry::{AggregateFunction, ScalarFunction, TableFunction};
 
 /// The families of scalar functions.
-const SCALARS: &[&[ScalarFunction]] =
-    &[crate::core::SCALARS, crate::math::SCALARS, crate::printf::SCALARS];
+const SCALARS: &[&[ScalarFunction]] = &[
+    crate::core::SCALARS,
+    crate::math::SCALARS,
+    crate::printf::SCALARS,
+    crate::json::BUILD,
+    crate::json::INSPECT,
+    crate::json::EXTRACT,
+    crate::json::MODIFY,
+];
 
 /// The families of aggregates.
 const AGGREGATES: &[&[AggregateFunction]] = &[crate::aggregates::AGGREGATES];

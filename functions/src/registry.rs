@@ -91,7 +91,7 @@ pub struct AggregateFunction {
 }
 
 impl AggregateFunction {
-    /// One and no [`Aggregate::inverse`].
+    /// One without [`Aggregate::inverse`].
     pub const fn new(
         name: &'static str,
         least: usize,

@@ -66,7 +66,7 @@ impl Stock {
 
     fn call(&self, name: &str, arguments: &[Value]) -> Outcome {
         let marks = vec!["?"; arguments.len()].join(",");
-        self.one(&format!("SELECT {name}({marks})"), arguments)
+        self.one(&format!("SELECT \"{name}\"({marks})"), arguments)
     }
 }
 
