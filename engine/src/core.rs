@@ -5,7 +5,7 @@
 //!
 //! # Invariants
 //! - Z1: nothing is committed before the file is fenced and the log has its first record ([`Core::ready`]).
-//! - Z2: after `closed` is set no commit begins, and the end waits for those that had begun ([`crate::commits`]).
+//! - Z2: once it is closed no commit begins, and the end waits for those that had begun ([`crate::commits`]).
 //! - Z3: `registration` is dropped last: who waits for the file finds its locks free.
 
 use std::collections::BTreeMap;
@@ -68,10 +68,9 @@ pub(crate) struct Core {
     pressed: AtomicBool,
     /// Held by a running checkpoint.
     pub(crate) checkpointing: AtomicBool,
-    /// Handles made by opening, not yet closed.
+    /// Handles made by opening, not yet closed. None is added after the last has gone: that is what "closed" means.
     sessions: AtomicU64,
     pub(crate) commits: Commits,
-    closed: AtomicBool,
     conflicts: Mutex<BTreeMap<String, u64>>,
     registration: Option<Registration>,
 }
@@ -141,9 +140,8 @@ impl Core {
             next_look: AtomicU64::new(LOOK_BYTES),
             pressed: AtomicBool::new(false),
             checkpointing: AtomicBool::new(false),
-            sessions: AtomicU64::new(0),
+            sessions: AtomicU64::new(1),
             commits: Commits::default(),
-            closed: AtomicBool::new(false),
             conflicts: Mutex::default(),
             registration: opened.registration,
         }
@@ -182,7 +180,7 @@ impl Core {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::SeqCst)
+        self.sessions.load(Ordering::SeqCst) == 0
     }
 
     /// # Errors
@@ -224,17 +222,13 @@ impl Core {
 
     /// One more handle; `false` if the database is closed already.
     pub(crate) fn add_session(&self) -> bool {
-        self.sessions.fetch_add(1, Ordering::SeqCst);
-        !self.is_closed()
+        let more = |sessions: u64| (sessions > 0).then(|| sessions.saturating_add(1));
+        self.sessions.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).is_ok()
     }
 
     /// A handle goes; whether it was the last.
     pub(crate) fn end_session(&self) -> bool {
-        let last = self.sessions.fetch_sub(1, Ordering::SeqCst) == 1;
-        if last {
-            self.closed.store(true, Ordering::SeqCst);
-        }
-        last
+        self.sessions.fetch_sub(1, Ordering::SeqCst) == 1
     }
 
     /// Counts work done in this poll; whether the task should let others run ([`turns::give_way`]).

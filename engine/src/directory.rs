@@ -54,11 +54,21 @@ impl Key {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Entry {
+    /// No other entry has it, before or after: a file's entries come and go while somebody waits.
+    number: u64,
     /// Dangling until the open succeeds.
     core: Weak<Core>,
     waiters: WaitList<()>,
+}
+
+impl Entry {
+    fn new() -> Entry {
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Entry { number, core: Weak::new(), waiters: WaitList::default() }
+    }
 }
 
 /// What an open finds.
@@ -109,22 +119,26 @@ pub(crate) async fn enter(key: Key, env: &Env, patience: Duration) -> Found {
     let mut sleep = env.runtime.sleep(patience);
     let mut waiting = None;
     let found = poll_fn(|cx| {
+        let seen = entries().get(&key).map(|entry| (entry.number, entry.core.upgrade()));
+        let (number, known) = seen.unzip();
         // Dropped outside the lock: it may be the last reference, whose drop takes the lock.
-        let known = entries().get(&key).and_then(|entry| entry.core.upgrade());
+        let known = known.flatten();
         let ending = known.is_some();
         if let Some(core) = known.filter(|core| !core.is_closed()) {
             return Poll::Ready(Found::Open(core));
         }
         let mut open = entries();
         let Some(entry) = open.get_mut(&key) else {
-            open.insert(key, Entry::default());
+            open.insert(key, Entry::new());
             return Poll::Ready(Found::Free(Registration(key)));
         };
+        // Of another entry's list the id would be another waiter's.
         match waiting {
-            Some(id) if entry.waiters.update(id, cx.waker()) => {}
-            _ => waiting = Some(entry.waiters.push((), cx.waker().clone())),
+            Some((of, id)) if of == entry.number && entry.waiters.update(id, cx.waker()) => {}
+            _ => waiting = Some((entry.number, entry.waiters.push((), cx.waker().clone()))),
         }
-        if !ending && entry.core.strong_count() > 0 {
+        let changed = number != Some(entry.number) || !ending;
+        if changed && entry.core.strong_count() > 0 {
             // Published between the two looks.
             cx.waker().wake_by_ref();
         }
@@ -132,4 +146,57 @@ pub(crate) async fn enter(key: Key, env: &Env, patience: Duration) -> Found {
         sleep.as_mut().poll(cx).map(|()| Found::Ending)
     });
     found.await
+}
+
+#[cfg(all(test, not(any(heddle_loom, heddle_shuttle))))]
+mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Wake, Waker};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    type Entering<'a> = Pin<Box<dyn Future<Output = Found> + 'a>>;
+
+    fn poll(entering: &mut Entering<'_>, woken: &std::sync::Arc<Woken>) -> Option<Registration> {
+        woken.0.store(false, Ordering::SeqCst);
+        let waker = Waker::from(std::sync::Arc::clone(woken));
+        match entering.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(Found::Free(registration)) => Some(registration),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn who_waits_for_an_entry_is_woken_though_others_waited_for_one_before_it() {
+        let env =
+            Env { io: heddle_io::MemoryIo::new(), runtime: heddle_io::ThreadRuntime::shared() };
+        let key = Key { io: usize::MAX, identity: (0, 0) };
+        let enter = || -> Entering<'_> { Box::pin(enter(key, &env, Duration::from_secs(3600))) };
+        let wakers: Vec<_> = (0..4).map(|_| std::sync::Arc::<Woken>::default()).collect();
+        let first = poll(&mut enter(), &wakers[0]).expect("it is free");
+        let mut early = enter();
+        assert!(poll(&mut early, &wakers[1]).is_none());
+        drop(first);
+        assert!(wakers[1].0.load(Ordering::SeqCst));
+        // Before the one who was woken gets to look, the next has entered and another waits.
+        let second = poll(&mut enter(), &wakers[2]).expect("it is free");
+        let mut late = enter();
+        assert!(poll(&mut late, &wakers[3]).is_none());
+        assert!(poll(&mut early, &wakers[1]).is_none());
+        drop(second);
+        assert!(wakers[1].0.load(Ordering::SeqCst), "the one from before sleeps");
+        assert!(wakers[3].0.load(Ordering::SeqCst), "the other sleeps");
+        let _third = poll(&mut late, &wakers[3]).expect("it is free");
+    }
 }

@@ -291,7 +291,8 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// The database is open in this process, and this open did not agree to share it.
+    /// The database is open in this process, and this open did not agree to share it; or it is being closed, and that
+    /// takes longer than the busy timeout.
     #[error("{} is already open in this process", path.display())]
     AlreadyOpen {
         /// The database.

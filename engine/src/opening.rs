@@ -42,14 +42,20 @@ pub(crate) async fn open(path: &Path, options: &Options) -> Result<Arc<Core>> {
     };
     let found = find_file(&env, path, options).await?;
     let key = Key::new(&env, &found);
-    match directory::enter(key, &env, options.busy_timeout).await {
-        Found::Free(registration) => {
-            let opening = Opening { env, owns_env, path: path.to_owned(), options };
-            let core = opening.run(Some(registration)).await.map_err(|error| error.at(path))?;
-            Ok(core)
+    loop {
+        match directory::enter(key, &env, options.busy_timeout).await {
+            Found::Free(registration) => {
+                let opening = Opening { env, owns_env, path: path.to_owned(), options };
+                let core = opening.run(Some(registration)).await.map_err(|error| error.at(path))?;
+                return Ok(core);
+            }
+            // If the last handle has gone just now, its end is waited for.
+            Found::Open(core) if options.share && !core.add_session() => {}
+            Found::Open(core) if options.share => return Ok(core),
+            Found::Open(_) | Found::Ending => {
+                return Err(Error::AlreadyOpen { path: path.to_owned() });
+            }
         }
-        Found::Open(core) if options.share && core.add_session() => Ok(core),
-        Found::Open(_) | Found::Ending => Err(Error::AlreadyOpen { path: path.to_owned() }),
     }
 }
 
@@ -180,7 +186,6 @@ impl Opening<'_> {
             limits: Limits::of(self.options),
             registration,
         }));
-        core.add_session();
         Core::publish(&core);
         if !core.limits.read_only {
             maintenance::start(&core);

@@ -93,7 +93,8 @@ pub struct Options {
     /// before [`crate::Error::Busy`]. Default: 5 s.
     pub busy_timeout: Duration,
     /// A second open of the same file in this process gives another handle to the same database;
-    /// otherwise it is [`crate::Error::AlreadyOpen`]. Default: true.
+    /// otherwise it is [`crate::Error::AlreadyOpen`]. While the last handle is being closed both wait for
+    /// that, up to [`Options::busy_timeout`]. Default: true.
     pub share: bool,
     /// Files, time and threads. Default: those of the operating system.
     pub env: Option<Env>,
