@@ -16,10 +16,10 @@ const SCALARS: &[&[ScalarFunction]] = &[
 ];
 
 /// The families of aggregates.
-const AGGREGATES: &[&[AggregateFunction]] = &[crate::aggregates::AGGREGATES];
+const AGGREGATES: &[&[AggregateFunction]] = &[crate::aggregates::AGGREGATES, crate::json::GROUP];
 
 /// The families of table-valued functions.
-const TABLES: &[&[TableFunction]] = &[];
+const TABLES: &[&[TableFunction]] = &[crate::json::EACH];
 
 fn takes(arity: (usize, Option<usize>), arguments: usize) -> bool {
     arguments >= arity.0 && arity.1.is_none_or(|most| arguments <= most)

@@ -7,7 +7,9 @@
 )]
 
 mod documents;
+mod groups;
 mod limits;
+mod rows;
 mod scalars;
 
 use heddle_functions::Surroundings;
