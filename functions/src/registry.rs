@@ -132,6 +132,6 @@ pub struct TableFunction {
     pub parameters: &'static [&'static str],
     /// How many of them must be there.
     pub required: usize,
-    /// Starts a call. An argument left out is NULL.
+    /// Starts a call. Arguments left out at the end are not there, which NULL is not the same as.
     pub open: OpenRows,
 }

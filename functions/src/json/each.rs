@@ -81,8 +81,11 @@ fn open<const TREE: bool, const JSONB: bool>(
 ) -> Result<Box<dyn TableRows>> {
     let json = arguments.first().unwrap_or(&Value::Null);
     let Some(blob) = document(json)? else { return Ok(Box::new(Nothing)) };
-    let root = arguments.get(1).and_then(c_string);
-    let path = root.as_deref().unwrap_or(b"$").to_vec();
+    let path = match arguments.get(1).map(c_string) {
+        None => b"$".to_vec(),
+        Some(Some(root)) => root.into_owned(),
+        Some(None) => return Ok(Box::new(Nothing)),
+    };
     let bad = || Miss::Bad.error(&path);
     let steps = path.strip_prefix(b"$").ok_or_else(bad)?;
     let (found, label) = match follow(&blob, steps, &mut Vec::new()) {

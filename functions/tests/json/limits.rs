@@ -1,8 +1,9 @@
 //! Depth, length, and JSONB that is damaged.
 
-use heddle_value::Value;
+use heddle_functions::FunctionError;
+use heddle_value::{Collation, Value};
 
-use crate::{Expr, Judge, call, i, t};
+use crate::{Around, Expr, Judge, Narrow, call, i, t};
 
 fn nested(open: &str, close: &str, inner: &str, depth: usize) -> String {
     format!("{}{inner}{}", open.repeat(depth), close.repeat(depth))
@@ -98,4 +99,39 @@ fn damaged_jsonb_is_judged_as_in_stock() {
             }
         }
     }
+}
+
+#[test]
+fn results_over_the_limit_are_refused() {
+    let long = Value::text("x".repeat(60));
+    let list = Value::text(format!("[\"{0}\",\"{0}\"]", "y".repeat(60)));
+    let path = Value::text("$");
+    for (name, arguments) in [
+        ("json", vec![list.clone()]),
+        ("jsonb", vec![list.clone()]),
+        ("json_array", vec![long.clone(), long.clone()]),
+        ("jsonb_array", vec![long.clone(), long.clone()]),
+        ("json_object", vec![long.clone(), long.clone()]),
+        ("json_quote", vec![Value::text("\u{1}".repeat(60))]),
+        ("json_extract", vec![list.clone(), path.clone()]),
+        ("->", vec![list.clone(), path.clone()]),
+        ("->>", vec![list.clone(), path.clone()]),
+        ("json_set", vec![Value::text("{}"), Value::text("$.a"), Value::text("z".repeat(200))]),
+        ("jsonb_set", vec![Value::text("{}"), Value::text("$.a"), Value::text("z".repeat(200))]),
+        (
+            "json_patch",
+            vec![Value::text("{}"), Value::text(format!("{{\"{}\":1}}", "a".repeat(100)))],
+        ),
+        ("json_pretty", vec![Value::text("[1,[2,[3]]]"), Value::text(" ".repeat(50))]),
+    ] {
+        let code = heddle_functions::scalar(name, arguments.len()).unwrap().code;
+        let narrow = code(&mut Narrow, &Collation::BINARY, &arguments);
+        assert_eq!(narrow, Err(FunctionError::TooBig), "{name}");
+        assert!(code(&mut Around, &Collation::BINARY, &arguments).is_ok(), "{name}");
+    }
+    let group = heddle_functions::aggregate("json_group_array", 1).unwrap();
+    let mut group = (group.start)(&Collation::BINARY);
+    let mut step = || group.step(&mut Narrow, std::slice::from_ref(&long));
+    assert_eq!(step(), Ok(()));
+    assert_eq!(step(), Err(FunctionError::TooBig));
 }

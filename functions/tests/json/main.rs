@@ -20,31 +20,45 @@ use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 /// Surroundings that JSON has no use for, but for the largest length.
 struct Around;
 
-impl Surroundings for Around {
-    fn now_millis(&self) -> i64 {
-        0
-    }
+/// The same with a small one.
+struct Narrow;
 
-    fn local_offset(&self, _: i64) -> i64 {
-        0
-    }
+macro_rules! surroundings {
+    ($name:ident, $max_length:expr) => {
+        impl Surroundings for $name {
+            fn now_millis(&self) -> i64 {
+                0
+            }
 
-    fn random(&mut self) -> u64 {
-        0
-    }
+            fn local_offset(&self, _: i64) -> i64 {
+                0
+            }
 
-    fn changes(&self) -> i64 {
-        0
-    }
+            fn random(&mut self) -> u64 {
+                0
+            }
 
-    fn total_changes(&self) -> i64 {
-        0
-    }
+            fn max_length(&self) -> usize {
+                $max_length
+            }
 
-    fn last_insert_rowid(&self) -> i64 {
-        0
-    }
+            fn changes(&self) -> i64 {
+                0
+            }
+
+            fn total_changes(&self) -> i64 {
+                0
+            }
+
+            fn last_insert_rowid(&self) -> i64 {
+                0
+            }
+        }
+    };
 }
+
+surroundings!(Around, 1_000_000_000);
+surroundings!(Narrow, 100);
 
 /// A value as stock takes it, byte for byte.
 struct Bound(Value);

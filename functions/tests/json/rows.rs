@@ -69,6 +69,13 @@ fn rows_of_documents_are_those_of_stock() {
             }
         }
     }
+    for name in NAMES {
+        check(&mut judge, name, &[Value::text("[1]"), Value::Null]);
+        check(&mut judge, name, &[Value::text("[1"), Value::Null]);
+        check(&mut judge, name, &[Value::text("[1]"), Value::Integer(1)]);
+        check(&mut judge, name, &[Value::Null, Value::text("x")]);
+        check(&mut judge, name, &[]);
+    }
     for odd in [Value::Null, Value::Integer(5), Value::Real(1.5), Value::blob("[1]")] {
         for name in NAMES {
             check(&mut judge, name, std::slice::from_ref(&odd));
