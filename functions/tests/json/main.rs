@@ -9,7 +9,6 @@
 mod documents;
 mod groups;
 mod limits;
-mod random;
 mod rows;
 mod scalars;
 

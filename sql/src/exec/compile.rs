@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::operator::Operator;
 use super::shared::SharedRun;
 use super::subquery::{Kind, SubqueryRun};
-use super::{basic, scan, shared};
+use super::{aggregate, basic, compound, distinct, join, recursive, rows, scan, shared, sort};
 use crate::plan::{ColumnId, Relation, Shared, SharedId, Subquery, SubqueryId};
 use crate::{Error, Result};
 
@@ -80,7 +80,36 @@ impl<'q> Compiler<'q> {
                 basic::limit(self, input, count, offset.as_ref())
             }
             Relation::Shared { id, columns } => shared::reader(self, *id, columns),
-            _ => Err(Error::Unsupported("this relation is".to_owned())),
+            Relation::Rows { source, arguments, columns } => {
+                rows::compile(self, source, arguments, columns)
+            }
+            Relation::Join { kind, left, right, on, algorithm, keep_order: _ } => {
+                join::compile(self, &join::Join { kind: *kind, left, right, on }, algorithm)
+            }
+            Relation::Aggregate { input, groups, aggregates, bare, ordered } => {
+                let ordered = *ordered;
+                let aggregation =
+                    aggregate::Aggregation { input, groups, aggregates, bare, ordered };
+                aggregate::compile(self, &aggregation)
+            }
+            Relation::Distinct { input, columns } => distinct::compile(self, input, columns),
+            Relation::Sort { input, keys, top } => sort::compile(self, input, keys, top.as_deref()),
+            Relation::Compound { op, left, right, columns } => {
+                compound::compile(self, relation, *op, [left, right], columns)
+            }
+            Relation::Recursive { queue, initial, step, columns, distinct, order, limit } => {
+                let recursion = recursive::Recursion {
+                    queue: *queue,
+                    initial,
+                    step,
+                    columns,
+                    distinct: *distinct,
+                    order,
+                    limit: limit.as_deref(),
+                };
+                recursive::compile(self, &recursion)
+            }
+            Relation::Window { .. } => Err(Error::Unsupported("window functions are".to_owned())),
         }
     }
 

@@ -5,25 +5,32 @@
 //! [`Resources`] (`context`).
 //!
 //! - [`Running`]: a query being run. [`Evaluator`]: expressions evaluated by themselves, for who writes rows.
-//! - `basic`, `scan`, `shared`: operators. `subquery`: queries inside expressions. `keys`: bytes that compare as values do.
+//! - `basic`, `scan`, `rows`, `join`, `hash_join`, `aggregate`, `distinct`, `sort`, `compound`, `shared`, `recursive`: operators.
+//!   `subquery`: queries inside expressions. `keys`: bytes that compare as values do.
 //!
 //! # Invariants
 //! - X1: operators await; the code of expressions does not. A subquery that an expression turns out to need is run by the operator
 //!   that evaluates it.
 //! - X2: columns of relations around one that runs are in registers, which are set before it is opened and stay until it is opened again.
 
-#![expect(dead_code, reason = "operators of keys and joined rows follow")]
-
+mod aggregate;
 mod basic;
 mod batch;
 mod code;
 mod compile;
+mod compound;
 mod context;
+mod distinct;
+mod hash_join;
+mod join;
 mod keys;
 mod operator;
+mod recursive;
+mod rows;
 mod running;
 mod scan;
 mod shared;
+mod sort;
 mod subquery;
 mod vector;
 

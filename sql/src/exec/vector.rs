@@ -178,6 +178,22 @@ impl Vector {
         })
     }
 
+    /// As [`Vector::gather`], with NULL for rows that are not there.
+    pub(crate) fn gather_padded(&self, rows: &[u32]) -> Vector {
+        let len = self.len() as u32;
+        if rows.iter().all(|row| *row < len) {
+            return self.gather(rows);
+        }
+        let mut out = Builder::default();
+        for row in rows {
+            match *row < len {
+                true => out.push(self.get(*row as usize)),
+                false => out.push_null(),
+            }
+        }
+        out.finish()
+    }
+
     /// The rows for which it is true, as SQL has it.
     pub(crate) fn true_rows(&self) -> Vec<u32> {
         let rows = 0..self.len() as u32;

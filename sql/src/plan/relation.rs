@@ -71,8 +71,8 @@ pub enum Relation {
         groups: Vec<(ColumnId, Expr, Collation)>,
         /// The aggregates.
         aggregates: Vec<(ColumnId, AggregateCall)>,
-        /// Columns which are neither: their value is that of a row of the group; with exactly one `min` or `max` among the
-        /// aggregates, of the row that has it.
+        /// Columns which are neither: their value is that of the group's first row; with a `min` or `max` among the aggregates, of
+        /// the row that has it (the last of several decides).
         bare: Vec<(ColumnId, Expr)>,
         /// Whether the input comes in the order of the groups, so that each ends when the next begins.
         ordered: bool,

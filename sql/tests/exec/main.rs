@@ -8,4 +8,5 @@
 
 mod access;
 mod expressions;
+mod queries;
 mod support;

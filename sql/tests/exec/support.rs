@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use heddle_engine::raw::ObjectKind;
-use heddle_engine::{Database, Options};
-use heddle_sql::ast::{self, IndexHint};
+use heddle_engine::{Database, Options, Transaction};
+use heddle_sql::ast::IndexHint;
+use heddle_sql::ast::Statement;
+use heddle_sql::bind::Environment;
 use heddle_sql::exec::{Resources, Running};
+use heddle_sql::parse::parse_one;
 use heddle_sql::plan::*;
 use heddle_sql::schema::{
-    Column, DatabaseIndex, Default as ColumnDefault, Index, IndexKey, IndexOrigin, Table, TableKind,
+    Database as NamedDatabase, DatabaseIndex, Databases, Index, Schema, Table, build,
 };
-use heddle_value::{Affinity, Collation, Value};
+use heddle_sql::session::Extensions;
+use heddle_value::{Collation, Value};
 use rusqlite::types::ValueRef;
 
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
@@ -88,6 +91,45 @@ impl Fixture {
         })
     }
 
+    /// What a query of SQL gives, by way of the binder.
+    pub(crate) fn try_sql(&self, sql: &str) -> Result<Vec<Vec<Value>>, String> {
+        block_on(async { self.try_sql_with(sql, self.resources().await).await })
+    }
+
+    pub(crate) async fn try_sql_with(
+        &self,
+        sql: &str,
+        mut resources: Resources,
+    ) -> Result<Vec<Vec<Value>>, String> {
+        let parsed = parse_one(sql).map_err(|e| e.to_string())?;
+        let Statement::Select(select) = parsed.statement else { panic!("{sql} is no query") };
+        let schema = self.schema(resources.transaction(DatabaseIndex::MAIN).unwrap());
+        let main = Some(NamedDatabase { name: "main".into(), schema });
+        let databases = Databases { list: vec![main] };
+        let extensions = self.extensions();
+        let environment = Environment { databases: &databases, extensions: &extensions };
+        let query = heddle_sql::bind::query(environment, &select, 0).map_err(|e| e.to_string())?;
+        let mut running =
+            Running::start(Arc::new(query), Arc::default()).map_err(|e| e.to_string())?;
+        let first = running.all_rows(&mut resources).await.map_err(|e| e.to_string())?;
+        running.restart(Arc::default());
+        let again = running.all_rows(&mut resources).await.map_err(|e| e.to_string())?;
+        assert_eq!(first, again, "{sql}");
+        Ok(first)
+    }
+
+    fn extensions(&self) -> Extensions {
+        Extensions::default()
+    }
+
+    /// The query gives what stock SQLite gives, in the same order.
+    #[track_caller]
+    pub(crate) fn check_sql(&self, sql: &str) {
+        let ours = self.try_sql(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        let theirs = self.judge(sql).unwrap_or_else(|e| panic!("stock: {sql}: {e}"));
+        same(sql, &ours, &theirs);
+    }
+
     pub(crate) async fn resources(&self) -> Resources {
         let transaction = self.database.begin().await.unwrap();
         Resources { transactions: vec![Some(transaction)], ..Resources::default() }
@@ -114,127 +156,15 @@ impl Fixture {
         same(sql, &sorted(self.run(relation, columns)), &judged);
     }
 
-    /// A table as the executor needs it, by what stock SQLite says of it.
+    fn schema(&self, transaction: &Transaction) -> Arc<Schema> {
+        let (objects, tree) = (transaction.schema(), transaction.schema_tree());
+        build::build(objects, tree, DatabaseIndex::MAIN, &Collation::built_in)
+    }
+
+    /// A table as the executor needs it.
     pub(crate) fn table(&self, name: &str) -> Arc<Table> {
         let transaction = block_on(self.database.begin()).unwrap();
-        let schema = Arc::clone(transaction.schema());
-        let tree = |kind, name: &str| schema.find(kind, name).unwrap().tree.clone().unwrap();
-        let columns = self.columns(name);
-        let text = |v: &Value| v.to_text().to_string_lossy().into_owned();
-        let listed = self.judge(&format!("SELECT wr FROM pragma_table_list('{name}')")).unwrap();
-        let without_rowid = listed[0][0] == Value::Integer(1);
-        let indexes: Vec<(Arc<Index>, bool)> = self
-            .judge(&format!("SELECT name, \"unique\", origin FROM pragma_index_list('{name}')"))
-            .unwrap()
-            .iter()
-            .map(|row| (text(&row[0]), row[1] == Value::Integer(1), text(&row[2]) == "pk"))
-            .map(|(index, unique, primary)| {
-                // The tree of a WITHOUT ROWID table is its primary key.
-                let object = match without_rowid && primary {
-                    true => tree(ObjectKind::Table, name),
-                    false => tree(ObjectKind::Index, &index),
-                };
-                (Arc::new(self.index(&index, unique, object)), primary)
-            })
-            .collect();
-        let keyed = columns.iter().filter(|c| c.primary_key_place > 0).count();
-        let alias = columns.iter().position(|c| {
-            c.primary_key_place > 0
-                && keyed == 1
-                && !without_rowid
-                && c.declared_type.as_deref() == Some("INTEGER")
-        });
-        let primary_key: Vec<IndexKey> = match indexes.iter().find(|(_, primary)| *primary) {
-            Some((index, _)) => index.keys.clone(),
-            None => Vec::new(),
-        };
-        let mut record_order: Vec<u16> = Vec::new();
-        if without_rowid {
-            record_order.extend(primary_key.iter().filter_map(|key| key.column));
-        }
-        for column in 0..columns.len() as u16 {
-            if !record_order.contains(&column) {
-                record_order.push(column);
-            }
-        }
-        Arc::new(Table {
-            name: name.into(),
-            kind: TableKind::Ordinary,
-            tree: tree(ObjectKind::Table, name),
-            columns,
-            rowid_alias: alias,
-            autoincrement: false,
-            primary_key,
-            primary_key_conflict: None,
-            without_rowid,
-            strict: false,
-            record_order,
-            checks: Vec::new(),
-            foreign_keys: Vec::new(),
-            indexes: indexes
-                .into_iter()
-                .filter(|(_, primary)| !(without_rowid && *primary))
-                .map(|(index, _)| index)
-                .collect(),
-            triggers: Vec::new(),
-            sql: "".into(),
-        })
-    }
-
-    fn columns(&self, table: &str) -> Vec<Column> {
-        let sql = format!("SELECT name, type, dflt_value, pk FROM pragma_table_xinfo('{table}')");
-        let rows = self.judge(&sql).unwrap();
-        let text = |v: &Value| v.to_text().to_string_lossy().into_owned();
-        rows.iter()
-            .map(|row| Column {
-                name: text(&row[0]).into(),
-                declared_type: Some(text(&row[1]).into()),
-                affinity: Affinity::of_type(&text(&row[1])),
-                strict: None,
-                collation: Collation::BINARY,
-                unknown_collation: None,
-                not_null: None,
-                default: (!row[2].is_null()).then(|| {
-                    let value = self.judge(&format!("SELECT {}", text(&row[2]))).unwrap();
-                    ColumnDefault {
-                        expr: ast::Expr::Literal(ast::Literal::Value(value[0][0].clone())),
-                        text: text(&row[2]).into(),
-                    }
-                }),
-                generated: None,
-                primary_key_place: match row[3] {
-                    Value::Integer(place) => place as u16,
-                    _ => 0,
-                },
-            })
-            .collect()
-    }
-
-    fn index(&self, name: &str, unique: bool, tree: heddle_engine::raw::Tree) -> Index {
-        let sql = format!("SELECT cid, coll, \"desc\", key FROM pragma_index_xinfo('{name}')");
-        let key = |row: &Vec<Value>| IndexKey {
-            column: match row[0] {
-                Value::Integer(column) => u16::try_from(column).ok(),
-                _ => None,
-            },
-            expr: None,
-            collation: Collation::built_in(&row[1].to_text().to_string_lossy()).unwrap(),
-            descending: row[2] == Value::Integer(1),
-        };
-        let (keys, rest): (Vec<_>, Vec<_>) =
-            self.judge(&sql).unwrap().into_iter().partition(|row| row[3] == Value::Integer(1));
-        Index {
-            name: name.into(),
-            tree,
-            keys: keys.iter().map(key).collect(),
-            row_keys: rest.iter().map(key).filter(|key| key.column.is_some()).collect(),
-            unique,
-            conflict: None,
-            filter: None,
-            origin: IndexOrigin::CreateIndex,
-            sql: None,
-            statistics: Vec::new(),
-        }
+        Arc::clone(self.schema(&transaction).table(name).unwrap())
     }
 }
 

@@ -19,7 +19,7 @@ mod patterns;
 mod scalar;
 mod vectors;
 
-pub(crate) use compare::{CompareNode, InNode, InSource, InTable};
+pub(crate) use compare::{CompareNode, InNode, InSource, InTable, applied};
 pub(crate) use evaluate::{evaluate_batch, evaluate_row, filter, try_row};
 
 use heddle_functions::ScalarFunction;
@@ -52,21 +52,6 @@ pub(crate) enum Subqueries {
     Constant,
     /// Some that may give something else for each row.
     Varying,
-}
-
-impl Code {
-    /// A constant.
-    pub(crate) fn constant(value: Value) -> Code {
-        Code { node: Node::Constant(value), depth: 1, subqueries: Subqueries::None }
-    }
-
-    /// The input's slot that it only passes on.
-    pub(crate) fn slot(&self) -> Option<usize> {
-        match self.node {
-            Node::Slot(slot) => Some(slot),
-            _ => None,
-        }
-    }
 }
 
 /// Why an evaluation stopped.

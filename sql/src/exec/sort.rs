@@ -1,0 +1,238 @@
+//! ORDER BY.
+//!
+//! # Invariants
+//! - S1: rows that are equal by all keys stay in the order they came in.
+//! - S2: with a known number of rows wanted, not many more are kept.
+
+use std::cmp::Ordering;
+
+use async_trait::async_trait;
+
+use super::basic::LimitCode;
+use super::batch::BatchBuilder;
+use super::code::{Code, evaluate_batch};
+use super::compile::{Compiled, Compiler};
+use super::context::Context;
+use super::keys::{KeyMaker, OrderPart, compare_in_order};
+use super::operator::Operator;
+use super::{Batch, Builder, Vector};
+use crate::Result;
+use crate::plan::{ColumnId, Expr, Relation, SortKey};
+
+/// The compiled keys of an order.
+pub(crate) struct Order {
+    pub(crate) codes: Vec<Code>,
+    pub(crate) parts: Vec<OrderPart>,
+}
+
+impl Order {
+    /// Compiles keys over an input of these columns.
+    ///
+    /// # Errors
+    /// What can't be compiled.
+    pub(crate) fn compile(
+        compiler: &mut Compiler<'_>,
+        keys: &[SortKey],
+        input: &[ColumnId],
+    ) -> Result<Order> {
+        let codes = compiler.codes(keys.iter().map(|key| &key.expr), input)?;
+        let part = |key: &SortKey| OrderPart {
+            collation: key.collation.clone(),
+            descending: key.descending,
+            nulls_first: key.nulls_first,
+        };
+        Ok(Order { codes, parts: keys.iter().map(part).collect() })
+    }
+}
+
+/// The keys of many rows, to find the order of those.
+pub(crate) struct RowKeys {
+    parts: Vec<OrderPart>,
+    /// If bytes have the order; else the values are compared.
+    maker: Option<KeyMaker>,
+    bytes: Vec<u8>,
+    /// Where each row's bytes end.
+    ends: Vec<usize>,
+    values: Vec<Builder>,
+    rows: usize,
+}
+
+impl RowKeys {
+    /// No rows yet.
+    pub(crate) fn new(parts: &[OrderPart]) -> RowKeys {
+        RowKeys {
+            maker: KeyMaker::for_order(parts),
+            parts: parts.to_vec(),
+            bytes: Vec::new(),
+            ends: Vec::new(),
+            values: parts.iter().map(|_| Builder::default()).collect(),
+            rows: 0,
+        }
+    }
+
+    /// Adds rows by their keys' values.
+    pub(crate) fn push(&mut self, columns: &[Vector], rows: usize) {
+        self.rows += rows;
+        let Some(maker) = &mut self.maker else {
+            for (builder, column) in self.values.iter_mut().zip(columns) {
+                builder.extend(column);
+            }
+            return;
+        };
+        for row in 0..rows {
+            for (part, column) in columns.iter().enumerate() {
+                column.with(row, |value| maker.push(part, value, &mut self.bytes));
+            }
+            self.ends.push(self.bytes.len());
+        }
+    }
+
+    /// The bytes of a row's key; empty if they are compared by values.
+    pub(crate) fn key(&self, row: u32) -> &[u8] {
+        let row = row as usize;
+        let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
+        let end = self.ends.get(row).copied().unwrap_or(0);
+        self.bytes.get(start.unwrap_or(0)..end).unwrap_or_default()
+    }
+
+    /// The rows in order (S1); the keys are gone.
+    pub(crate) fn sorted(&mut self) -> Vec<u32> {
+        let mut rows: Vec<u32> = (0..self.rows as u32).collect();
+        if self.maker.is_some() {
+            // The first bytes decide most comparisons without a look at the rest.
+            let head = |row: u32| {
+                let key = self.key(row);
+                let mut head = [0; 8];
+                for (to, from) in head.iter_mut().zip(key) {
+                    *to = *from;
+                }
+                (u64::from_be_bytes(head), row)
+            };
+            let mut heads: Vec<(u64, u32)> = rows.iter().map(|row| head(*row)).collect();
+            heads.sort_unstable_by(|(a, x), (b, y)| {
+                a.cmp(b).then_with(|| self.key(*x).cmp(self.key(*y))).then_with(|| x.cmp(y))
+            });
+            rows = heads.into_iter().map(|(_, row)| row).collect();
+        } else {
+            let values: Vec<Vector> = self.values.iter_mut().map(Builder::take).collect();
+            rows.sort_by(|a, b| compare_rows(&values, &self.parts, *a, *b));
+        }
+        self.clear();
+        rows
+    }
+
+    /// Forgets all rows.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.values.iter_mut().for_each(|values| drop(values.take()));
+        self.rows = 0;
+    }
+}
+
+fn compare_rows(columns: &[Vector], parts: &[OrderPart], a: u32, b: u32) -> Ordering {
+    for (column, part) in columns.iter().zip(parts) {
+        let order =
+            column.with(a as usize, |a| column.with(b as usize, |b| compare_in_order(a, b, part)));
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+    Ordering::Equal
+}
+
+struct Sort {
+    input: Box<dyn Operator>,
+    order: Order,
+    top: Option<LimitCode>,
+    keys: RowKeys,
+    rows: BatchBuilder,
+    /// Rows in order, and which is next.
+    sorted: Option<(Batch, Vec<u32>, usize)>,
+}
+
+impl Sort {
+    async fn collect(&mut self, cx: &mut Context<'_>) -> Result<(Batch, Vec<u32>)> {
+        let most = match &self.top {
+            Some(top) => {
+                let (skip, count) = top.evaluate(cx).await?;
+                count.map(|count| count.saturating_add(skip))
+            }
+            None => None,
+        };
+        while most != Some(0)
+            && let Some(batch) = self.input.next(cx).await?
+        {
+            let columns = evaluate_batch(&self.order.codes, &batch, cx).await?;
+            self.keys.push(&columns, batch.rows());
+            self.rows.push_batch(&batch);
+            if let Some(most) = most
+                && self.rows.rows() > most.saturating_mul(2).saturating_add(4 * Batch::ROWS)
+            {
+                self.cut(most, cx).await?;
+            }
+        }
+        let sorted = self.keys.sorted();
+        Ok((self.rows.take(), sorted))
+    }
+
+    /// Keeps the first rows only (S2).
+    async fn cut(&mut self, most: usize, cx: &mut Context<'_>) -> Result<()> {
+        let mut sorted = self.keys.sorted();
+        sorted.truncate(most);
+        let kept = self.rows.take().select(&sorted);
+        let columns = evaluate_batch(&self.order.codes, &kept, cx).await?;
+        self.keys.push(&columns, kept.rows());
+        self.rows.push_batch(&kept);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Operator for Sort {
+    fn open(&mut self) {
+        self.input.open();
+        self.keys.clear();
+        drop(self.rows.take());
+        self.sorted = None;
+    }
+
+    async fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
+        if self.sorted.is_none() {
+            let (rows, sorted) = self.collect(cx).await?;
+            self.sorted = Some((rows, sorted, 0));
+        }
+        let Some((rows, sorted, at)) = &mut self.sorted else { return Ok(None) };
+        let rest = sorted.get(*at..).unwrap_or_default();
+        let chunk = rest.get(..rest.len().min(Batch::ROWS)).unwrap_or_default();
+        *at += chunk.len();
+        Ok((!chunk.is_empty()).then(|| rows.select(chunk)))
+    }
+}
+
+/// The rows in order.
+///
+/// # Errors
+/// What can't be compiled.
+pub(crate) fn compile(
+    compiler: &mut Compiler<'_>,
+    input: &Relation,
+    keys: &[SortKey],
+    top: Option<&(Expr, Option<Expr>)>,
+) -> Result<Compiled> {
+    let input = compiler.relation(input)?;
+    let order = Order::compile(compiler, keys, &input.columns)?;
+    let top = match top {
+        Some((count, offset)) => Some(LimitCode::new(compiler, count, offset.as_ref())?),
+        None => None,
+    };
+    let operator = Sort {
+        input: input.operator,
+        keys: RowKeys::new(&order.parts),
+        order,
+        top,
+        rows: BatchBuilder::new(input.columns.len()),
+        sorted: None,
+    };
+    Ok(Compiled { operator: Box::new(operator), columns: input.columns })
+}
