@@ -2,6 +2,7 @@
 //!
 //! - [`parse`]: from text to [`ast`], statements as written; [`schema`]: what the schema's statements define.
 //! - [`bind`]: from one to the other of [`ast`] and [`plan`].
+//! - [`optimize`]: the planner's rules.
 //! - [`plan`]: what a statement means, as relations over numbered columns.
 //! - [`exec`]: runs plans.
 //! - [`session`]: a connection's state.
@@ -11,6 +12,7 @@ pub mod ast;
 pub mod bind;
 mod error;
 pub mod exec;
+pub mod optimize;
 pub mod parse;
 pub mod plan;
 pub mod pragma;
