@@ -240,7 +240,7 @@ impl Binder<'_> {
         let Some(rows) = rows_of(&name.name) else {
             return Err(match self.named(name) {
                 Ok(_) => Error::sql(format!("'{}' is not a function", name.name)),
-                Err(_) => Error::sql(format!("no such table-valued function: {}", name.name)),
+                Err(error) => error,
             });
         };
         if arguments.len() > rows.parameters.len() {

@@ -7,8 +7,7 @@ use crate::{Error, Result};
 
 /// What is said of a query with the wrong number of columns.
 pub(super) fn wrong_columns(has: usize, wanted: usize) -> Error {
-    let plural = if has == 1 { "" } else { "s" };
-    Error::sql(format!("sub-select returns {has} column{plural} - expected {wanted}"))
+    Error::sql(format!("sub-select returns {has} columns - expected {wanted}"))
 }
 
 impl Binder<'_> {
