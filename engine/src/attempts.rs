@@ -75,7 +75,11 @@ impl Database {
         }
     }
 
-    pub(crate) fn attempts(&self, options: TxOptions) -> Result<Attempts<'_>> {
+    /// The attempts of one transaction, for who runs the loop of [`Database::transaction_with`] himself.
+    ///
+    /// # Errors
+    /// [`Error::Closed`]; [`Error::ReadOnly`].
+    pub fn attempts(&self, options: TxOptions) -> Result<Attempts<'_>> {
         let lanes = self.lanes()?;
         let core = lanes.core();
         let options = self.inner_options(core, options)?;
@@ -84,12 +88,18 @@ impl Database {
     }
 }
 
-/// The attempts of one transaction.
-pub(crate) struct Attempts<'db> {
+/// The attempts of one transaction: [`Attempts::begin`], then [`Attempts::end`], until that says that it is done.
+pub struct Attempts<'db> {
     lanes: &'db Lanes,
     options: heddle_txn::TxOptions,
     retry: Retry,
     schema_conflicts: u32,
+}
+
+impl std::fmt::Debug for Attempts<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Attempts").field("schema_conflicts", &self.schema_conflicts).finish()
+    }
 }
 
 impl Attempts<'_> {
@@ -100,7 +110,7 @@ impl Attempts<'_> {
     ///
     /// # Cancel safety
     /// Dropped while it waits, it leaves the line.
-    pub(crate) async fn begin(&mut self) -> Result<Transaction> {
+    pub async fn begin(&mut self) -> Result<Transaction> {
         self.lanes.core().take_turn().await;
         wait_for_memory(self.lanes.core()).await?;
         let inner = self.retry.begin().await?;
@@ -114,12 +124,7 @@ impl Attempts<'_> {
     ///
     /// # Cancel safety
     /// As [`Transaction::commit`].
-    pub(crate) async fn end<T>(
-        &mut self,
-        tx: Transaction,
-        outcome: Result<T>,
-    ) -> Result<Option<T>> {
-        let core = self.lanes.core();
+    pub async fn end<T>(&mut self, tx: Transaction, outcome: Result<T>) -> Result<Option<T>> {
         let failed = match outcome {
             Ok(value) => match tx.try_commit().await {
                 Ok(_) => return Ok(Some(value)),
@@ -127,6 +132,20 @@ impl Attempts<'_> {
             },
             Err(error) => Failed::Here(error),
         };
+        self.failed(failed)?;
+        Ok(None)
+    }
+
+    /// Takes note that an attempt met this error, and was rolled back: [`Attempts::begin`] begins the next one.
+    ///
+    /// # Errors
+    /// The error, unless it is a conflict.
+    pub fn conflicted(&mut self, error: Error) -> Result<()> {
+        self.failed(Failed::Here(error))
+    }
+
+    fn failed(&mut self, failed: Failed) -> Result<()> {
+        let core = self.lanes.core();
         match failed {
             Failed::Below(heddle_txn::Error::Conflict(conflict)) => {
                 core.count_error(&heddle_txn::Error::Conflict(conflict.clone()).into());
@@ -144,6 +163,6 @@ impl Attempts<'_> {
             Failed::Here(error) => return Err(error.at(core.path())),
         }
         core.counters.retries.fetch_add(1, Ordering::Relaxed);
-        Ok(None)
+        Ok(())
     }
 }

@@ -161,6 +161,11 @@ impl Database {
         self.session.lanes.core().path()
     }
 
+    /// The files, the clock and the dice that it uses.
+    pub fn env(&self) -> &Env {
+        &self.session.lanes.core().env
+    }
+
     /// Begins a transaction with the database's choices.
     ///
     /// # Errors

@@ -68,6 +68,7 @@ mod vacuum;
 mod value;
 mod witness;
 
+pub use attempts::Attempts;
 pub use database::{CheckpointReport, Database};
 pub use error::{Conflict, Constraint, Error, ErrorKind, Result};
 pub use heddle_base::{RowId, Timestamp};

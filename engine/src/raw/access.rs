@@ -49,6 +49,12 @@ impl Transaction {
         self.read_only
     }
 
+    /// Whether anything was written that a commit would make everybody's.
+    #[inline]
+    pub fn has_writes(&self) -> bool {
+        self.inner.has_writes()
+    }
+
     /// Notes that the definition of the tree's table is relied on: a change of it that commits first is a conflict.
     #[inline]
     pub fn use_table(&mut self, tree: &Tree) {

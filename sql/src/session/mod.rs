@@ -1,7 +1,29 @@
-//! A connection's state: its databases, its transaction, its own functions.
+//! A connection's state: its databases, its transaction, its own functions; and statements run in it.
+//!
+//! - [`Session`]: the state. `attached`: one database of it; `settings`: what pragmas set.
+//! - [`Prepared`]: a statement, with its plan for as long as that holds. [`Outcome`]: what running one gives; [`QueryRun`]: a query's
+//!   rows as they are asked for.
+//! - `run`: which statement is done how; `write`: statements that write, alone and inside a transaction; `control`: BEGIN to
+//!   ROLLBACK, and savepoints; `files`: ATTACH, DETACH, VACUUM.
+//! - [`Extensions`]: a user's functions and collations.
 
+mod attached;
+mod constant;
+mod control;
 mod extensions;
+mod files;
 mod function;
+mod prepared;
+mod query;
+mod run;
+mod settings;
+mod state;
+mod write;
 
 pub use extensions::Extensions;
 pub use function::{AggregateStart, ScalarClosure, UserAggregate, UserFunction};
+pub use prepared::{OutputColumn, Prepared};
+pub use query::QueryRun;
+pub use run::{Finished, Outcome};
+pub use settings::{Settings, TransactionOptions};
+pub use state::Session;
