@@ -1,8 +1,8 @@
 //! What the shuttle tests share: running a body under both schedulers, a database in miniature over
 //! the version store, and the check of what it did.
 //!
-//! `cargo xtask shuttle` runs them. A failure prints its schedule; `shuttle::replay` runs it again
-//! while the code is the same. Shuttle knows sequential consistency only: orderings are loom's.
+//! `cargo xtask shuttle` runs them. A failure prints its schedule; in a file that `HEDDLE_SHUTTLE_SCHEDULE` names, it is
+//! run again, while the code is the same. Shuttle knows sequential consistency only: orderings are loom's.
 #![cfg(heddle_shuttle)]
 
 pub mod history;
@@ -10,11 +10,18 @@ pub mod mini;
 pub mod world;
 
 use shuttle::Runner;
-use shuttle::scheduler::{PctScheduler, RandomScheduler};
+use shuttle::scheduler::{PctScheduler, RandomScheduler, ReplayScheduler};
 
 /// Runs `body` once per schedule: as many as `HEDDLE_SHUTTLE_ITERATIONS` says (300 if it is unset)
-/// under the random scheduler, and as many under PCT with three changes of priority.
+/// under the random scheduler, and as many under PCT with three changes of priority. If `HEDDLE_SHUTTLE_SCHEDULE` names a
+/// file, the one schedule in it is run instead.
 pub fn run(body: impl Fn() + Send + Sync + 'static) {
+    if let Some(path) = std::env::var_os("HEDDLE_SHUTTLE_SCHEDULE") {
+        let schedule = std::fs::read_to_string(path).expect("the file with the schedule");
+        let scheduler = ReplayScheduler::new_from_encoded(schedule.trim());
+        Runner::new(scheduler, config()).run(body);
+        return;
+    }
     let iterations = std::env::var("HEDDLE_SHUTTLE_ITERATIONS")
         .ok()
         .and_then(|number| number.parse().ok())

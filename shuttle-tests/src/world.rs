@@ -2,14 +2,41 @@
 
 use heddle_io::{BoxFuture, Env, MemoryIo, Runtime};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 /// A database's world for one schedule.
 pub fn env() -> Env {
-    Env { io: MemoryIo::new(), runtime: Arc::new(ShuttleRuntime) }
+    counted().0
 }
 
-struct ShuttleRuntime;
+/// Likewise, and a count of the tasks in it that have not ended.
+pub fn counted() -> (Env, Tasks) {
+    let tasks = Tasks::default();
+    let runtime = Arc::new(ShuttleRuntime { tasks: tasks.clone() });
+    (Env { io: MemoryIo::new(), runtime }, tasks)
+}
+
+/// Tasks that have not ended. Shuttle does not know of the count: it is no place to switch.
+#[derive(Debug, Clone, Default)]
+pub struct Tasks(Arc<AtomicUsize>);
+
+impl Tasks {
+    /// Lets the tasks come to their end, as far as they do without the clock. Shuttle can't unwind one that waits for a
+    /// lock when the body of a test ends.
+    pub async fn ended(&self) {
+        for _ in 0..1000 {
+            if self.0.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            shuttle::future::yield_now().await;
+        }
+    }
+}
+
+struct ShuttleRuntime {
+    tasks: Tasks,
+}
 
 impl Runtime for ShuttleRuntime {
     fn now(&self) -> Duration {
@@ -31,7 +58,12 @@ impl Runtime for ShuttleRuntime {
     }
 
     fn spawn(&self, _name: &'static str, task: BoxFuture<'static, ()>) {
-        drop(shuttle::future::spawn(task));
+        let Tasks(count) = self.tasks.clone();
+        count.fetch_add(1, Ordering::SeqCst);
+        drop(shuttle::future::spawn(async move {
+            task.await;
+            count.fetch_sub(1, Ordering::SeqCst);
+        }));
     }
 
     fn spawn_dedicated(&self, name: &'static str, task: BoxFuture<'static, ()>) {
