@@ -11,6 +11,7 @@ mod lookup;
 mod math;
 mod printf;
 mod registry;
+mod series;
 mod surroundings;
 
 pub use crate::core::compile_options;

@@ -19,7 +19,7 @@ const SCALARS: &[&[ScalarFunction]] = &[
 const AGGREGATES: &[&[AggregateFunction]] = &[crate::aggregates::AGGREGATES, crate::json::GROUP];
 
 /// The families of table-valued functions.
-const TABLES: &[&[TableFunction]] = &[crate::json::EACH];
+const TABLES: &[&[TableFunction]] = &[crate::json::EACH, crate::series::TABLES];
 
 fn takes(arity: (usize, Option<usize>), arguments: usize) -> bool {
     arguments >= arity.0 && arity.1.is_none_or(|most| arguments <= most)

@@ -10,6 +10,7 @@ mod aggregates;
 mod formats;
 mod math;
 mod scalars;
+mod series;
 mod values;
 
 use heddle_functions::Surroundings;
