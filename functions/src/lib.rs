@@ -6,6 +6,7 @@
 mod aggregates;
 mod arguments;
 mod core;
+mod date;
 mod json;
 mod lookup;
 mod math;

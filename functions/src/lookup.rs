@@ -7,6 +7,7 @@ use crate::registry::{AggregateFunction, ScalarFunction, TableFunction};
 /// The families of scalar functions.
 const SCALARS: &[&[ScalarFunction]] = &[
     crate::core::SCALARS,
+    crate::date::SCALARS,
     crate::math::SCALARS,
     crate::printf::SCALARS,
     crate::json::BUILD,

@@ -95,7 +95,7 @@ fn format(around: &mut dyn Surroundings, _: &Collation, args: &[Value]) -> Resul
 }
 
 /// The text that a pattern without NUL makes of these values.
-fn render(around: &dyn Surroundings, pattern: &[u8], args: &[Value]) -> Result<Vec<u8>> {
+pub(crate) fn render(around: &dyn Surroundings, pattern: &[u8], args: &[Value]) -> Result<Vec<u8>> {
     let mut arguments = Arguments { rest: args.iter() };
     let mut output = Output { text: Vec::new(), most: around.max_length() };
     let mut rest = pattern;
