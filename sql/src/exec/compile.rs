@@ -10,7 +10,9 @@ use std::collections::{BTreeSet, HashMap};
 use super::operator::Operator;
 use super::shared::SharedRun;
 use super::subquery::{Kind, SubqueryRun};
-use super::{aggregate, basic, compound, distinct, join, recursive, rows, scan, shared, sort};
+use super::{
+    aggregate, basic, compound, distinct, join, recursive, rows, scan, shared, sort, window,
+};
 use crate::plan::{ColumnId, Relation, Shared, SharedId, Subquery, SubqueryId};
 use crate::{Error, Result};
 
@@ -109,7 +111,9 @@ impl<'q> Compiler<'q> {
                 };
                 recursive::compile(self, &recursion)
             }
-            Relation::Window { .. } => Err(Error::Unsupported("window functions are".to_owned())),
+            Relation::Window { input, partition, order, calls } => {
+                window::compile(self, &window::Definition { input, partition, order, calls })
+            }
         }
     }
 

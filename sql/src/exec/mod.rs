@@ -5,7 +5,7 @@
 //! [`Resources`] (`context`).
 //!
 //! - [`Running`]: a query being run. [`Evaluator`]: expressions evaluated by themselves, for who writes rows.
-//! - `basic`, `scan`, `rows`, `join`, `hash_join`, `aggregate`, `distinct`, `sort`, `compound`, `shared`, `recursive`: operators.
+//! - `basic`, `scan`, `rows`, `join`, `hash_join`, `aggregate`, `distinct`, `sort`, `compound`, `shared`, `recursive`, `window`: operators.
 //!   `subquery`: queries inside expressions. `keys`: bytes that compare as values do.
 //!
 //! # Invariants
@@ -33,6 +33,7 @@ mod shared;
 mod sort;
 mod subquery;
 mod vector;
+mod window;
 
 pub use batch::Batch;
 pub use context::{PragmaRows, Resources, RowImage};

@@ -130,7 +130,8 @@ impl RowKeys {
     }
 }
 
-fn compare_rows(columns: &[Vector], parts: &[OrderPart], a: u32, b: u32) -> Ordering {
+/// Which of two rows comes first by these columns.
+pub(crate) fn compare_rows(columns: &[Vector], parts: &[OrderPart], a: u32, b: u32) -> Ordering {
     for (column, part) in columns.iter().zip(parts) {
         let order =
             column.with(a as usize, |a| column.with(b as usize, |b| compare_in_order(a, b, part)));

@@ -10,3 +10,4 @@ mod access;
 mod expressions;
 mod queries;
 mod support;
+mod windows;

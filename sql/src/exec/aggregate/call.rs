@@ -43,6 +43,11 @@ impl Arguments {
         out.extend(self.columns.iter().map(|column| column.get(row)));
     }
 
+    /// Their columns.
+    pub(crate) fn columns(&self) -> &[Vector] {
+        &self.columns
+    }
+
     /// One argument for a row.
     pub(crate) fn value(&self, argument: usize, row: usize) -> Value {
         self.columns.get(argument).map_or(Value::Null, |column| column.get(row))
@@ -78,6 +83,16 @@ impl Call {
         matches!(&self.kind, AggregateKind::BuiltIn(function) if function.name == name)
     }
 
+    /// How many arguments it has.
+    pub(crate) fn arity(&self) -> usize {
+        self.arguments.len()
+    }
+
+    /// Whether it has a FILTER.
+    pub(crate) fn has_filter(&self) -> bool {
+        self.filter.is_some()
+    }
+
     /// How its arguments compare.
     pub(crate) fn collation(&self) -> &Collation {
         &self.collation
@@ -105,6 +120,14 @@ impl Call {
         match &self.kind {
             AggregateKind::BuiltIn(function) => (function.start)(&self.collation),
             AggregateKind::User(function) => (function.start)(&self.collation),
+        }
+    }
+
+    /// Whether its running state can go back over rows.
+    pub(crate) fn is_invertible(&self) -> bool {
+        match &self.kind {
+            AggregateKind::BuiltIn(function) => function.invertible,
+            AggregateKind::User(function) => function.invertible,
         }
     }
 
@@ -149,7 +172,31 @@ impl Running {
             waiting.push((arguments.order(row), values.clone()));
             return Ok(());
         }
+        self.step_values(values, resources)
+    }
+
+    /// Takes a row by the values of its arguments, as a window does: there is no DISTINCT and no ORDER BY then.
+    ///
+    /// # Errors
+    /// What the function refuses.
+    pub(crate) fn step_values(
+        &mut self,
+        values: &[Value],
+        resources: &mut Resources,
+    ) -> Result<()> {
         Ok(self.aggregate.step(resources, values)?)
+    }
+
+    /// Takes the row that was stepped first out again.
+    ///
+    /// # Errors
+    /// What the function refuses.
+    pub(crate) fn inverse_values(
+        &mut self,
+        values: &[Value],
+        resources: &mut Resources,
+    ) -> Result<()> {
+        Ok(self.aggregate.inverse(resources, values)?)
     }
 
     /// The result so far.
