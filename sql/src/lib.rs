@@ -5,11 +5,13 @@
 //! - [`optimize`]: the planner's rules.
 //! - [`plan`]: what a statement means, as relations over numbered columns.
 //! - [`exec`]: runs plans.
+//! - [`ddl`]: changes of the schema.
 //! - [`session`]: a connection's state.
 //! - [`Error`]: what went wrong, in SQLite's words and classes.
 
 pub mod ast;
 pub mod bind;
+pub mod ddl;
 mod error;
 pub mod exec;
 pub mod optimize;

@@ -18,7 +18,7 @@ pub(super) fn qualified(parsed: &sqlite3_parser::ast::QualifiedName<'_>) -> Qual
 }
 
 /// The text in quotes of any kind, or as it is.
-pub(super) fn unquoted(text: &str) -> Box<str> {
+pub(crate) fn unquoted(text: &str) -> Box<str> {
     let bytes = text.as_bytes();
     let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else { return "".into() };
     let inner = || text.get(1..text.len() - 1).unwrap_or_default();

@@ -47,6 +47,35 @@ pub(super) fn tokens(sql: &str) -> Vec<Token> {
     tokens
 }
 
+/// A word or sign of a statement.
+#[derive(Debug, Clone)]
+pub(crate) struct Word {
+    /// Where it stands.
+    pub(crate) range: Range<usize>,
+}
+
+/// The words and signs of a text that was parsed.
+pub(crate) fn words(sql: &str) -> Vec<Word> {
+    tokens(sql).into_iter().map(|token| Word { range: token.range }).collect()
+}
+
+/// A name as it can stand in a statement: in quotes if it is no plain word, or a keyword.
+pub(crate) fn quoted_if_needed(name: &str) -> String {
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let found = tokens(name);
+    let is_word = found.len() == 1 && found.iter().all(|token| token.kind == TokenType::TK_ID);
+    let begins_with_digit = name.bytes().next().is_none_or(|byte| byte.is_ascii_digit());
+    match is_plain && is_word && !begins_with_digit {
+        true => name.to_owned(),
+        false => quoted(name),
+    }
+}
+
+/// A name in double quotes.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 /// Where the first statement begins: after spaces, comments and semicolons.
 pub(super) fn skip_empty(sql: &str) -> usize {
     let mut reader = Tokens::new(sql);

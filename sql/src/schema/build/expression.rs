@@ -28,7 +28,7 @@ impl Place {
         }
     }
 
-    fn refuse(self, what: &str) -> Error {
+    pub(crate) fn refuse(self, what: &str) -> Error {
         Error::sql(format!("{what} prohibited in {}", self.words()))
     }
 }
