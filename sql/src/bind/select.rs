@@ -137,10 +137,9 @@ impl Binder<'_> {
         }
         match (written, &value.expr) {
             (ast::Expr::Column { name, .. }, Expr::Column(column)) => {
-                match self.info(*column).origin {
-                    Some(origin) => origin.column,
-                    None => self.source_name(*column).unwrap_or_else(|| name.text.clone()),
-                }
+                let of_source = self.source_name(*column, name);
+                let origin = || self.info(*column).origin.map(|origin| origin.column);
+                of_source.or_else(origin).unwrap_or_else(|| name.text.clone())
             }
             (ast::Expr::Column { name, table: Some(_), .. }, _) => name.text.clone(),
             (ast::Expr::Column { name, .. }, Expr::Row(_) | Expr::Function(_)) => name.text.clone(),
@@ -148,11 +147,14 @@ impl Binder<'_> {
         }
     }
 
-    /// The name that a column has in its source, which may not be that of the column it is.
-    fn source_name(&self, column: ColumnId) -> Option<Box<str>> {
-        let sources = self.scopes.iter().rev().flat_map(|scope| &scope.sources);
-        let mut columns = sources.flat_map(|source| &source.columns);
-        columns.find(|of| of.id == Some(column)).map(|of| of.name.clone())
+    /// The name that a column has in its source, which may not be that of the column it is, and may be one of several.
+    fn source_name(&self, column: ColumnId, written: &ast::Name) -> Option<Box<str>> {
+        let sources = || self.scopes.iter().rev().flat_map(|scope| &scope.sources);
+        let mut columns = sources().flat_map(|source| &source.columns);
+        let named = columns.find(|of| of.id == Some(column) && written.is(&of.name));
+        let mut columns = sources().flat_map(|source| &source.columns);
+        let any = named.or_else(|| columns.find(|of| of.id == Some(column)));
+        any.map(|of| of.name.clone())
     }
 
     fn set_aliases(&mut self, results: &[ResultOf], depth: usize) {

@@ -25,6 +25,15 @@ impl Converter<'_> {
                 };
                 rest.push((op, this.core(&compound.select)?));
             }
+            let last = rest.last().map_or(&first, |(_, core)| core);
+            if matches!(last, SelectCore::Values(_)) {
+                // SQLite's grammar has neither after VALUES.
+                let more =
+                    [(select.order_by.is_some(), "ORDER"), (select.limit.is_some(), "LIMIT")];
+                if let Some((_, word)) = more.iter().find(|(there, _)| *there) {
+                    return Err(Error::sql(format!("near \"{word}\": syntax error")));
+                }
+            }
             Ok(Select {
                 with,
                 body: SelectBody { first, rest },
@@ -58,9 +67,13 @@ impl Converter<'_> {
 
     pub(super) fn limit(&mut self, limit: Option<&parsed::Limit<'_>>) -> Result<Option<Limit>> {
         let Some(limit) = limit else { return Ok(None) };
-        Ok(Some(Limit {
-            count: self.expr(&limit.expr)?,
-            offset: self.maybe(limit.offset.as_ref())?,
+        // `LIMIT a, b` and `LIMIT a OFFSET b` are the same to the parser.
+        let offset_first = self.spans.next_limit();
+        let first = self.expr(&limit.expr)?;
+        let second = self.maybe(limit.offset.as_ref())?;
+        Ok(Some(match second {
+            Some(count) if offset_first => Limit { count, offset: Some(first) },
+            offset => Limit { count: first, offset },
         }))
     }
 

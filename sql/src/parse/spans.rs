@@ -15,6 +15,8 @@ use super::text::Token;
 pub(super) struct Spans {
     /// Of each SELECT and each RETURNING: its columns.
     lists: std::vec::IntoIter<Vec<Range<usize>>>,
+    /// Of each LIMIT: whether a comma follows its first expression, which is the offset then.
+    limits: std::vec::IntoIter<bool>,
     checks: std::vec::IntoIter<Range<usize>>,
     defaults: std::vec::IntoIter<Range<usize>>,
     /// Of each column that is defined: its type.
@@ -24,6 +26,7 @@ pub(super) struct Spans {
 impl Spans {
     pub(super) fn new(tokens: &[Token]) -> Spans {
         let mut lists = Vec::new();
+        let mut limits = Vec::new();
         let mut checks = Vec::new();
         let mut defaults = Vec::new();
         for (at, token) in tokens.iter().enumerate() {
@@ -31,6 +34,7 @@ impl Spans {
                 TokenType::TK_SELECT | TokenType::TK_RETURNING => {
                     lists.push(columns(tokens, at + 1))
                 }
+                TokenType::TK_LIMIT => limits.push(has_comma(tokens, at + 1)),
                 TokenType::TK_CHECK => checks.extend(parenthesized(tokens, at + 1)),
                 TokenType::TK_DEFAULT => defaults.extend(default(tokens, at)),
                 _ => {}
@@ -38,6 +42,7 @@ impl Spans {
         }
         Spans {
             lists: lists.into_iter(),
+            limits: limits.into_iter(),
             checks: checks.into_iter(),
             defaults: defaults.into_iter(),
             types: types(tokens).into_iter(),
@@ -47,6 +52,11 @@ impl Spans {
     /// Of the next SELECT or RETURNING: its columns.
     pub(super) fn next_list(&mut self) -> Vec<Range<usize>> {
         self.lists.next().unwrap_or_default()
+    }
+
+    /// Of the next LIMIT: whether its offset comes first.
+    pub(super) fn next_limit(&mut self) -> bool {
+        self.limits.next().unwrap_or_default()
     }
 
     /// Of the next CHECK: what is in its parentheses.
@@ -63,6 +73,29 @@ impl Spans {
     pub(super) fn next_default(&mut self) -> Range<usize> {
         self.defaults.next().unwrap_or_default()
     }
+}
+
+/// Whether a comma follows the expression that begins at a token.
+fn has_comma(tokens: &[Token], from: usize) -> bool {
+    let mut depth = 0_usize;
+    for token in tokens.get(from..).unwrap_or_default() {
+        match token.kind {
+            TokenType::TK_LP => depth += 1,
+            TokenType::TK_RP if depth == 0 => return false,
+            TokenType::TK_RP => depth -= 1,
+            TokenType::TK_COMMA if depth == 0 => return true,
+            TokenType::TK_OFFSET
+            | TokenType::TK_SEMI
+            | TokenType::TK_ON
+            | TokenType::TK_RETURNING
+                if depth == 0 =>
+            {
+                return false;
+            }
+            _ => {}
+        }
+    }
+    false
 }
 
 /// The types of the columns that CREATE TABLE or ALTER TABLE ADD define.
