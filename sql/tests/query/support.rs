@@ -62,7 +62,7 @@ impl Fixture {
     /// What stock SQLite says.
     pub(crate) fn judge(&self, sql: &str) -> Result<Answer, String> {
         let mut statement = self.stock.prepare(sql).map_err(|e| message(&e))?;
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query([]).map_err(|e| message(&e))?;
         let mut out = Vec::new();
         while let Some(row) = rows.next().map_err(|e| message(&e))? {
