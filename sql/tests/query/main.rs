@@ -15,3 +15,4 @@ mod recursive;
 mod results;
 mod subqueries;
 mod support;
+mod windows;
