@@ -8,6 +8,7 @@
 
 mod access;
 mod expressions;
+mod json;
 mod queries;
 mod support;
 mod windows;
