@@ -3,6 +3,7 @@
 //! - [`pushdown`]: predicates go to where their columns come from, and outer joins that can't give NULLs become inner ones.
 //! - [`joins`]: the order of inner joins, and how each join is computed.
 //! - [`access`]: how a table's rows are found: by rowid, by an index's equalities and ranges, by IN and OR.
+//! - [`indexed`]: indexes on expressions and partial ones.
 //! - [`order`]: orders that an access gives by itself, and sorts of which only the first rows are asked for.
 //! - [`extremes`]: `min` and `max` from the end of an index.
 //! - [`estimate`]: how many rows a relation gives and what it costs; [`columns`]: which columns it gives and uses.
@@ -16,6 +17,7 @@ mod access;
 mod columns;
 mod estimate;
 mod extremes;
+mod indexed;
 mod joins;
 mod order;
 mod pushdown;

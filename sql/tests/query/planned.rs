@@ -89,3 +89,41 @@ fn accesses_answer_as_stock_does() {
         "SELECT DISTINCT a FROM (SELECT DISTINCT a, b FROM t) WHERE a > 5 ORDER BY a",
     ]);
 }
+
+fn computed() -> Fixture {
+    Fixture::new(
+        "CREATE TABLE e (a INT, b TEXT, c);
+         WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+           INSERT INTO e SELECT i, 'b' || (i % 7), CASE WHEN i % 5 = 0 THEN i END FROM n;
+         CREATE INDEX upper_b ON e (upper(b), a);
+         CREATE INDEX twice ON e (a * 2);
+         CREATE INDEX some ON e (a) WHERE c IS NOT NULL;
+         CREATE INDEX few ON e (b) WHERE a > 100 AND b = 'b3'",
+    )
+}
+
+#[test]
+fn partial_indexes_and_those_on_expressions_are_used_where_they_hold_all() {
+    let e = computed();
+    has(&e, "SELECT a FROM e WHERE upper(b) = 'B3'", "upper_b");
+    has(&e, "SELECT a FROM e WHERE a * 2 > 380", "name: \"twice\"");
+    has(&e, "SELECT a FROM e WHERE a = 10 AND c > 3", "access: Index");
+    lacks(&e, "SELECT a FROM e WHERE a = 10", "access: Index");
+    has(&e, "SELECT a FROM e WHERE a > 100 AND b = 'b3'", "access: Index");
+    lacks(&e, "SELECT a FROM e WHERE a > 101 AND b = 'b3'", "access: Index");
+    e.check_all(&[
+        "SELECT a FROM e WHERE upper(b) = 'B3' ORDER BY a",
+        "SELECT a, b FROM e WHERE upper(b) = 'B3' AND a > 50 ORDER BY a",
+        "SELECT a FROM e WHERE a * 2 > 380 ORDER BY a",
+        "SELECT a FROM e WHERE a * 2 = '20'",
+        "SELECT a, c FROM e WHERE a BETWEEN 10 AND 20 AND c IS NOT NULL ORDER BY a",
+        "SELECT a FROM e WHERE a = 10 AND c > 3",
+        "SELECT a FROM e WHERE a = 11 AND c IS NULL",
+        "SELECT a FROM e WHERE a > 100 AND b = 'b3' ORDER BY a",
+        "SELECT count(*) FROM e WHERE a = 10 OR upper(b) = 'B2'",
+        "SELECT max(a) FROM e WHERE c IS NOT NULL",
+        "SELECT max(a) FROM e WHERE c IS NULL",
+        "SELECT a FROM e ORDER BY a LIMIT 3",
+        "SELECT a FROM e ORDER BY a * 2 DESC LIMIT 3",
+    ]);
+}
