@@ -127,3 +127,29 @@ fn partial_indexes_and_those_on_expressions_are_used_where_they_hold_all() {
         "SELECT a FROM e ORDER BY a * 2 DESC LIMIT 3",
     ]);
 }
+
+#[test]
+fn correlated_subqueries_become_joins() {
+    let words = words();
+    has(&words, "SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u WHERE z = c)", "kind: Semi");
+    has(&words, "SELECT id FROM t WHERE NOT EXISTS (SELECT 1 FROM u WHERE z = c)", "kind: Anti");
+    has(&words, "SELECT id FROM t WHERE a IN (SELECT x FROM u WHERE z = c)", "kind: Semi");
+    has(&words, "SELECT id FROM t WHERE c < (SELECT avg(z) FROM u WHERE z = d)", "Hash");
+    has(&words, "SELECT id FROM t WHERE c < (SELECT max(z) FROM u WHERE x = a)", "Subquery");
+    words.check_all(&[
+        "SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u WHERE z = c) ORDER BY id",
+        "SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u WHERE x = a AND z > c) ORDER BY id",
+        "SELECT id FROM t WHERE NOT EXISTS (SELECT * FROM u WHERE x = a AND z > c) ORDER BY id",
+        "SELECT id FROM t WHERE NOT EXISTS (SELECT * FROM u JOIN w ON n = z WHERE x = a) ORDER BY id",
+        "SELECT id FROM t WHERE a IN (SELECT x FROM u WHERE z = c OR z < id) ORDER BY id",
+        "SELECT id FROM t WHERE a NOT IN (SELECT x FROM u WHERE z = c OR z < id) ORDER BY id",
+        "SELECT id FROM t WHERE id < (SELECT sum(z) FROM u WHERE u.x = t.a + 0) ORDER BY id",
+        "SELECT id FROM t WHERE id >= (SELECT max(n) + 1 FROM w WHERE length(k) = id % 2) ORDER BY id",
+        "SELECT id FROM t WHERE 0 = (SELECT count(*) FROM u WHERE z = d) ORDER BY id",
+        "SELECT id FROM t WHERE (SELECT max(z) FROM u WHERE z = d) IS NULL ORDER BY id",
+        "SELECT id FROM t AS o WHERE c = (SELECT max(c) FROM t WHERE b = o.b) ORDER BY id",
+        "SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u WHERE y = b) AND EXISTS (SELECT 1 FROM w WHERE n = id) ORDER BY id",
+        "SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.x = t.a AND EXISTS (SELECT 1 FROM w WHERE w.n = u.z AND t.id > 1)) ORDER BY id",
+        "SELECT id FROM t LEFT JOIN u ON x = a WHERE EXISTS (SELECT 1 FROM w WHERE n = z) ORDER BY id",
+    ]);
+}
