@@ -18,11 +18,11 @@ pub enum Error {
         offset: Option<usize>,
     },
     /// A constraint of the schema refused a row (`SQLITE_CONSTRAINT_*`).
-    #[error("{kind} constraint failed: {what}")]
+    #[error("{}", refusal(*kind, what))]
     Constraint {
         /// Which kind.
         kind: ConstraintKind,
-        /// `table.column, table.column`, the constraint's name or its expression.
+        /// `table.column, table.column`, the constraint's name or its expression; of a STRICT column the whole message.
         what: String,
         /// What became of the statement.
         action: ConflictClause,
@@ -87,6 +87,15 @@ impl std::fmt::Display for ConstraintKind {
             ConstraintKind::ForeignKey => "FOREIGN KEY",
             ConstraintKind::Datatype => "DATATYPE",
         })
+    }
+}
+
+/// What is said of a row that was refused.
+fn refusal(kind: ConstraintKind, what: &str) -> String {
+    match kind {
+        ConstraintKind::Datatype => what.to_owned(),
+        ConstraintKind::ForeignKey => "FOREIGN KEY constraint failed".to_owned(),
+        _ => format!("{kind} constraint failed: {what}"),
     }
 }
 

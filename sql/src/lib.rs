@@ -6,6 +6,7 @@
 //! - [`plan`]: what a statement means, as relations over numbered columns.
 //! - [`exec`]: runs plans.
 //! - [`ddl`]: changes of the schema.
+//! - [`modify`]: runs the plans that write.
 //! - [`session`]: a connection's state.
 //! - [`Error`]: what went wrong, in SQLite's words and classes.
 
@@ -14,6 +15,7 @@ pub mod bind;
 pub mod ddl;
 mod error;
 pub mod exec;
+pub mod modify;
 pub mod optimize;
 pub mod parse;
 pub mod plan;

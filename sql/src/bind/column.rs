@@ -320,7 +320,7 @@ impl Binder<'_> {
         Ok(id)
     }
 
-    fn use_rowid(&mut self, depth: usize, source: usize) -> Option<ColumnId> {
+    pub(super) fn use_rowid(&mut self, depth: usize, source: usize) -> Option<ColumnId> {
         let entry = self.scopes.get(depth)?.sources.get(source)?;
         let SourceKind::Table { table, rowid, database, .. } = &entry.kind else { return None };
         if let Some(alias) = table.rowid_alias {

@@ -1,6 +1,7 @@
 //! FROM clauses: sources, joins, and the columns that NATURAL and USING merge.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use heddle_functions::TableFunction;
 
@@ -9,7 +10,7 @@ use super::typed::comparison;
 use super::{Binder, Bound, Typed};
 use crate::ast::{self, FromItem, JoinConstraint, Name, QualifiedName};
 use crate::plan::{CompareOp, Expr, JoinAlgorithm, JoinKind, Relation, RowSource, Scan};
-use crate::schema::{DatabaseIndex, Named, View};
+use crate::schema::{DatabaseIndex, Named, Table, View};
 use crate::{Error, Result};
 
 /// A FROM clause bound; its scans are made when all columns are known (N1).
@@ -57,7 +58,24 @@ impl Binder<'_> {
 
     fn joined(&mut self, from: &ast::From) -> Result<Tree> {
         let start = self.source_count();
-        let mut tree = self.item(&from.first)?;
+        let tree = self.item(&from.first)?;
+        self.join_all(tree, start, from)
+    }
+
+    /// The sources of a FROM clause joined to one that is there before them.
+    pub(super) fn joined_to(&mut self, first: Tree, from: &ast::From) -> Result<Tree> {
+        let right = self.item(&from.first)?;
+        let tree = Tree::Join {
+            kind: JoinKind::Inner,
+            left: Box::new(first),
+            right: Box::new(right),
+            on: Vec::new(),
+            keep_order: false,
+        };
+        self.join_all(tree, 0, from)
+    }
+
+    fn join_all(&mut self, mut tree: Tree, start: usize, from: &ast::From) -> Result<Tree> {
         for join in &from.joins {
             let middle = self.source_count();
             let right = self.item(&join.item)?;
@@ -84,7 +102,7 @@ impl Binder<'_> {
         self.scopes.last().map_or(0, |scope| scope.sources.len())
     }
 
-    fn add(&mut self, source: Source) -> usize {
+    pub(super) fn add(&mut self, source: Source) -> usize {
         match self.scopes.last_mut() {
             Some(scope) => {
                 scope.sources.push(source);
@@ -122,7 +140,12 @@ impl Binder<'_> {
         bound
     }
 
-    fn bound_item(&mut self, bound: Bound, name: Box<str>, database: Option<Box<str>>) -> Tree {
+    pub(super) fn bound_item(
+        &mut self,
+        bound: Bound,
+        name: Box<str>,
+        database: Option<Box<str>>,
+    ) -> Tree {
         let names = super::select::unique_names(bound.names);
         let columns = names
             .into_iter()
@@ -164,23 +187,8 @@ impl Binder<'_> {
         };
         match named {
             Named::Table(table) => {
-                if let ast::IndexHint::IndexedBy(index) = hint
-                    && !table.indexes.iter().any(|own| index.is(&own.name))
-                {
-                    return Err(Error::sql(format!("no such index: {index}")));
-                }
-                let column =
-                    |column: &crate::schema::Column| SourceColumn::new(column.name.clone(), None);
-                let columns = table.columns.iter().map(column).collect();
-                let kind = SourceKind::Table {
-                    database,
-                    table,
-                    hint: hint.clone(),
-                    used: Vec::new(),
-                    rowid: None,
-                    generated: Vec::new(),
-                };
-                let at = self.add(Source { name: called, database: database_name, columns, kind });
+                check_hint(&table, hint)?;
+                let at = self.add(table_source(database, table, called, database_name, hint));
                 Ok(Tree::Source(at, None))
             }
             Named::View(view) => {
@@ -409,6 +417,40 @@ impl Binder<'_> {
             columns.push((value, name));
         }
         Ok(columns)
+    }
+}
+
+/// A table as a source.
+pub(super) fn table_source(
+    database: DatabaseIndex,
+    table: Arc<Table>,
+    called: Box<str>,
+    database_name: Option<Box<str>>,
+    hint: &ast::IndexHint,
+) -> Source {
+    let column = |column: &crate::schema::Column| SourceColumn::new(column.name.clone(), None);
+    let columns = table.columns.iter().map(column).collect();
+    let kind = SourceKind::Table {
+        database,
+        table,
+        hint: hint.clone(),
+        used: Vec::new(),
+        rowid: None,
+        generated: Vec::new(),
+    };
+    Source { name: called, database: database_name, columns, kind }
+}
+
+/// # Errors
+/// If the index that INDEXED BY names is not one of the table's.
+pub(super) fn check_hint(table: &Table, hint: &ast::IndexHint) -> Result<()> {
+    match hint {
+        ast::IndexHint::IndexedBy(index)
+            if !table.indexes.iter().any(|own| index.is(&own.name)) =>
+        {
+            Err(Error::sql(format!("no such index: {index}")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@
 //! - [`scope`]: what a name can mean where; [`column`]: looking one up.
 //! - [`expr`], [`compare`], [`call`], [`subquery`]: expressions; [`typed`]: what is known of one beside its value.
 //! - [`from`]: FROM clauses; [`select`]: one SELECT; [`compound`]: whole queries; [`cte`]: WITH; [`order`]: ORDER BY; [`window`]: OVER.
+//! - [`modify`]: INSERT, UPDATE, DELETE and the programs of triggers.
 //!
 //! # Invariants
 //! - B1: what a statement means is decided by names alone; no rule here looks at data or at indexes.
@@ -18,6 +19,7 @@ mod compound;
 mod cte;
 mod expr;
 mod from;
+mod modify;
 mod order;
 mod scope;
 mod select;
@@ -33,6 +35,7 @@ use crate::plan::{ColumnId, ColumnInfo, Expr, Query, Shared, SharedId, SubqueryI
 use crate::schema::{DatabaseIndex, Databases};
 use crate::session::Extensions;
 use crate::{Error, Result, ast};
+pub use modify::modification;
 pub use scope::RowScope;
 use scope::Scope;
 pub use typed::Typed;

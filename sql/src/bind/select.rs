@@ -15,9 +15,9 @@ use crate::plan::{ColumnId, Expr, Relation, SortKey, Visit, walk};
 use crate::{Error, Result};
 
 /// A result's column in the making.
-struct ResultOf {
-    value: Typed,
-    name: Box<str>,
+pub(super) struct ResultOf {
+    pub(super) value: Typed,
+    pub(super) name: Box<str>,
     /// As written; none for those of a star.
     written: Option<ast::Expr>,
     alias: Option<Box<str>>,
@@ -109,7 +109,8 @@ impl Binder<'_> {
         Ok(Bound { relation, columns, names })
     }
 
-    fn results(&mut self, columns: &[ResultColumn]) -> Result<Vec<ResultOf>> {
+    /// The results that are listed between SELECT and FROM, or after RETURNING.
+    pub(super) fn results(&mut self, columns: &[ResultColumn]) -> Result<Vec<ResultOf>> {
         let mut results = Vec::with_capacity(columns.len());
         for column in columns {
             let star = match column {

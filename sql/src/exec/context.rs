@@ -140,6 +140,14 @@ pub struct Resources {
     pub local_offset: Arc<dyn Fn(i64) -> i64 + Send + Sync>,
     /// `PRAGMA case_sensitive_like`.
     pub case_sensitive_like: bool,
+    /// `PRAGMA recursive_triggers`.
+    pub recursive_triggers: bool,
+    /// `PRAGMA foreign_keys`.
+    pub foreign_keys: bool,
+    /// `PRAGMA defer_foreign_keys`: until the transaction ends.
+    pub defer_foreign_keys: bool,
+    /// How many violations of foreign keys the transaction has to mend before it may commit.
+    pub deferred_violations: i64,
     /// The largest length of a text or blob, in bytes.
     pub max_length: usize,
     /// How many bytes an operator keeps in memory before it writes to temporary files.
@@ -160,6 +168,10 @@ impl Default for Resources {
             now_millis: 0,
             local_offset: Arc::new(|_| 0),
             case_sensitive_like: false,
+            recursive_triggers: false,
+            foreign_keys: false,
+            defer_foreign_keys: false,
+            deferred_violations: 0,
             max_length: 1_000_000_000,
             memory_budget: 64 << 20,
             pragmas: None,

@@ -38,4 +38,5 @@ mod window;
 pub use batch::Batch;
 pub use context::{PragmaRows, Resources, RowImage};
 pub use running::{CodeId, Evaluator, Running};
+pub(crate) use scan::{default_of, malformed};
 pub use vector::{Builder, Vector};

@@ -148,8 +148,7 @@ fn by_index(scan: &mut Scan, wanted: &[Wanted], few: bool, optimizer: &Optimizer
             return true;
         }
     }
-    let indexes =
-        scan.table.indexes.iter().filter(|index| usable(scan, index) && index.filter.is_none());
+    let indexes = scan.table.indexes.iter().filter(|index| usable(scan, index));
     let found = indexes.into_iter().find_map(|index| {
         let covering = covers(scan, index);
         let backward = direction(scan, &index.keys, 0, wanted, true, optimizer)?;

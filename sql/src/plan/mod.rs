@@ -14,6 +14,7 @@
 #![allow(missing_docs, reason = "the fields of a variant are named by what they hold")]
 
 mod expr;
+mod modify;
 mod relation;
 mod statement;
 pub mod walk;
@@ -21,6 +22,10 @@ pub mod walk;
 pub use expr::{
     AggregateCall, AggregateKind, Arithmetic, CompareOp, Comparison, Expr, Function, FunctionRef,
     InSet, Members, Subquery, SubqueryId, TriggerColumn,
+};
+pub use modify::{
+    Action, ColumnSource, Fired, Given, IndexRule, Insert, Modification, Program, ProgramId, Rules,
+    Step, Update, Upsert, UpsertTarget, UpsertUpdate, Write,
 };
 pub use relation::{
     Access, Bound, Frame, FrameBound, JoinAlgorithm, JoinKind, Relation, RowSource, Scan, SharedId,

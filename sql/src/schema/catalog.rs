@@ -77,6 +77,14 @@ impl Schema {
         self.triggers.get(&folded(name)).map(|(trigger, _)| trigger)
     }
 
+    /// The triggers on the table or view of this name, by their names.
+    pub fn triggers_on(&self, table: &str) -> Vec<Arc<super::Trigger>> {
+        let table = folded(table);
+        let mut found: Vec<_> = self.triggers.iter().filter(|(_, (_, on))| *on == table).collect();
+        found.sort_by_key(|(name, _)| *name);
+        found.into_iter().map(|(_, (trigger, _))| Arc::clone(trigger)).collect()
+    }
+
     /// All tables and views in the order of `sqlite_schema`, that table itself last.
     pub fn all(&self) -> impl Iterator<Item = &Named> {
         self.order.iter().filter_map(|name| self.tables.get(name))

@@ -155,6 +155,6 @@ pub(super) fn integer_at(record: &[u8], place: usize) -> Result<i64> {
 }
 
 /// The error for a record that can't be read.
-pub(super) fn malformed(error: RecordError) -> Error {
+pub(crate) fn malformed(error: RecordError) -> Error {
     Error::sql(format!("database disk image is malformed: {error}"))
 }

@@ -18,6 +18,8 @@ use crate::schema::{Index, Table};
 use crate::{Error, Result};
 use access::AccessCode;
 use decode::Decoder;
+pub(crate) use decode::malformed;
+pub(crate) use default::default_of;
 use operator::Scan;
 
 /// A tree that a scan walks.

@@ -1,0 +1,12 @@
+//! INSERT, UPDATE and DELETE, judged by stock SQLite: rows, errors, counters, and the file that is left.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod conflicts;
+mod rows;
+mod support;
