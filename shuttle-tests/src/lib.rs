@@ -14,8 +14,15 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler, ReplayScheduler};
 
 /// Runs `body` once per schedule: as many as `HEDDLE_SHUTTLE_ITERATIONS` says (300 if it is unset)
 /// under the random scheduler, and as many under PCT with three changes of priority. If `HEDDLE_SHUTTLE_SCHEDULE` names a
-/// file, the one schedule in it is run instead.
+/// file, the one schedule in it is run instead. One test at a time, whatever the number of threads: see [`world`].
 pub fn run(body: impl Fn() + Send + Sync + 'static) {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let body = move || {
+        world::begin();
+        body();
+        shuttle::future::block_on(world::end());
+    };
     if let Some(path) = std::env::var_os("HEDDLE_SHUTTLE_SCHEDULE") {
         let schedule = std::fs::read_to_string(path).expect("the file with the schedule");
         let scheduler = ReplayScheduler::new_from_encoded(schedule.trim());

@@ -7,36 +7,35 @@ use std::time::{Duration, SystemTime};
 
 /// A database's world for one schedule.
 pub fn env() -> Env {
-    counted().0
+    Env { io: MemoryIo::new(), runtime: Arc::new(ShuttleRuntime) }
 }
 
-/// Likewise, and a count of the tasks in it that have not ended.
-pub fn counted() -> (Env, Tasks) {
-    let tasks = Tasks::default();
-    let runtime = Arc::new(ShuttleRuntime { tasks: tasks.clone() });
-    (Env { io: MemoryIo::new(), runtime }, tasks)
+/// Tasks of the schedule that have not ended. Shuttle does not know of the count: it is no place to switch.
+static TASKS: AtomicUsize = AtomicUsize::new(0);
+
+/// Before a schedule.
+pub(crate) fn begin() {
+    TASKS.store(0, Ordering::SeqCst);
 }
 
-/// Tasks that have not ended. Shuttle does not know of the count: it is no place to switch.
-#[derive(Debug, Clone, Default)]
-pub struct Tasks(Arc<AtomicUsize>);
-
-impl Tasks {
-    /// Lets the tasks come to their end, as far as they do without the clock. Shuttle can't unwind one that waits for a
-    /// lock when the body of a test ends.
-    pub async fn ended(&self) {
-        for _ in 0..1000 {
-            if self.0.load(Ordering::SeqCst) == 0 {
-                return;
+/// After the body of a schedule: frees what is left, and lets tasks come to their end, as far as they do without the clock.
+///
+/// The garbage of crossbeam-epoch is shared by all that run in the process. What is freed later, in another schedule, would use
+/// this one's locks there; and shuttle can't unwind a task that waits for a lock.
+pub(crate) async fn end() {
+    for _ in 0..3 {
+        // Freed two epochs after it was made, and a flush moves on by one.
+        (0..4).for_each(|_| heddle_mvcc::pin().flush());
+        for _ in 0..200 {
+            if TASKS.load(Ordering::SeqCst) == 0 {
+                break;
             }
             shuttle::future::yield_now().await;
         }
     }
 }
 
-struct ShuttleRuntime {
-    tasks: Tasks,
-}
+struct ShuttleRuntime;
 
 impl Runtime for ShuttleRuntime {
     fn now(&self) -> Duration {
@@ -58,11 +57,10 @@ impl Runtime for ShuttleRuntime {
     }
 
     fn spawn(&self, _name: &'static str, task: BoxFuture<'static, ()>) {
-        let Tasks(count) = self.tasks.clone();
-        count.fetch_add(1, Ordering::SeqCst);
+        TASKS.fetch_add(1, Ordering::SeqCst);
         drop(shuttle::future::spawn(async move {
             task.await;
-            count.fetch_sub(1, Ordering::SeqCst);
+            TASKS.fetch_sub(1, Ordering::SeqCst);
         }));
     }
 
