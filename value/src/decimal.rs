@@ -5,7 +5,8 @@
 //! # Invariants
 //! - D1: SQLite's digits are not those of correctly rounded printing. It first rounds to a whole number of 18 digits (19 where
 //!   a power of ten lies inside the binade, above that power), halves up, and rounds that once more to the digits asked for. Asked for
-//!   fewer than 17 in all, it first cuts behind the one after them.
+//!   fewer than 17 in all, it first cuts behind the one after them; where it divides for that, what it cuts is a little too small, so
+//!   that there halves go down.
 //! - D2: at 17 digits, when after the first rounding digits 15 and 16 are `99`, or 14 to 16 are `000`, and the number that 14
 //!   digits, rounded up, or 13 would leave reads back as the same real, that one is taken. So 0.1 and 0.3 keep their looks.
 //! - D3: the first rounding is exact here. In SQLite it is so between about 1e-10 and 1e+20; farther out its product is
@@ -145,13 +146,8 @@ impl Decimal {
 
 /// The whole number of 18 or 19 digits that SQLite rounds to first (D1).
 fn first_rounding(real: f64) -> Decimal {
-    // The binary exponent; a subnormal's is that of its highest bit.
     let bits = real.to_bits();
-    let exponent = match (bits >> 52) & 0x7ff {
-        0 => 63 - i64::from(bits.leading_zeros()) - 1074,
-        biased => biased as i64 - 1023,
-    };
-    let below = (exponent * 78_913) >> 18;
+    let below = power_below(real);
     let mut decimal = Decimal::ZERO;
     for count in [19, 18] {
         decimal = printed(real, count);
@@ -171,9 +167,28 @@ fn first_rounding(real: f64) -> Decimal {
     decimal
 }
 
+/// The power of ten below the binade that a real is in.
+fn power_below(real: f64) -> i64 {
+    // The binary exponent; a subnormal's is that of its highest bit.
+    let bits = real.to_bits();
+    let exponent = match (bits >> 52) & 0x7ff {
+        0 => 63 - i64::from(bits.leading_zeros()) - 1074,
+        biased => biased as i64 - 1023,
+    };
+    (exponent * 78_913) >> 18
+}
+
 /// The first digits, without rounding (D1).
 fn first_cut(real: f64, count: usize) -> Decimal {
     let mut decimal = printed(real, Decimal::MAX);
+    if power_below(real) >= count as i64
+        && let Some((last, rest)) =
+            decimal.digits.get_mut(count - 1..).and_then(<[u8]>::split_first_mut)
+        && *last == b'5'
+        && rest.iter().all(|d| *d == b'0')
+    {
+        *last = b'4';
+    }
     decimal.len = decimal.len.min(count as u8);
     decimal
 }

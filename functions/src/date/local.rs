@@ -47,11 +47,11 @@ pub(super) fn to_utc(around: &dyn Surroundings, moment: &mut Moment) {
     let mut guess = wanted;
     let mut error = 0;
     for _ in 0..4 {
-        guess -= error;
+        guess = guess.saturating_sub(error);
         let mut local = Moment { julian: Some(guess), ..Moment::default() };
         to_local(around, &mut local);
         local.compute_julian();
-        error = local.millis() - wanted;
+        error = local.millis().saturating_sub(wanted);
         if error == 0 {
             break;
         }

@@ -163,7 +163,9 @@ fn weekday(moment: &mut Moment, text: &[u8]) -> Option<()> {
     moment.compute_julian();
     let today = (moment.millis() + DAY / 2 + DAY) / DAY % 7;
     if today != wanted {
-        moment.shift((wanted - today).rem_euclid(7) * DAY);
+        // Before julian day 0 `today` is negative, and it can be over a week.
+        let ahead = if today > wanted { wanted - today + 7 } else { wanted - today };
+        moment.shift(ahead * DAY);
         if text.contains(&b'-') {
             moment.shift(-7 * DAY);
         }

@@ -273,6 +273,20 @@ fn random_moments_in_all_letters() {
 }
 
 #[test]
+fn weekdays_before_julian_day_0() {
+    let stock = Stock::new();
+    let mut differences = Differences::default();
+    for day in 0..7 {
+        for start in ["start of month", "start of year"] {
+            let modifiers = [start.to_string(), format!("weekday {day}"), "+1000 days".to_string()];
+            let mut arguments = vec![Value::text("-4713-11-28")];
+            arguments.extend(modifiers.iter().map(Value::text));
+            differences.call(&stock, "date", &arguments);
+        }
+    }
+}
+
+#[test]
 fn patterns_of_strftime() {
     let stock = Stock::new();
     let mut differences = Differences::default();
@@ -405,4 +419,30 @@ fn local_time_and_back() {
     // Skipped by the clocks, and gone through twice.
     assert_eq!(datetime("2023-04-01 01:30:00", &["utc"]).len(), 19);
     assert_eq!(datetime("2023-10-01 01:30:00", &["utc", "localtime"]), "2023-10-01 01:30:00");
+}
+
+#[test]
+fn modifiers_that_leave_64_bits() {
+    let mut around = Summer(Around::new());
+    for modifier in ["+464000000000000 seconds", "-464000000000000 seconds"] {
+        for last in
+            ["utc", "localtime", "start of month", "weekday 3", "+1 month", "floor", "end of year"]
+        {
+            let mut arguments = vec![Value::text("2000-01-01")];
+            arguments.extend(std::iter::repeat_n(Value::text(modifier), 50));
+            arguments.push(Value::text(last));
+            for name in FUNCTIONS {
+                let function = heddle_functions::scalar(name, arguments.len()).unwrap();
+                let result = (function.code)(&mut around, &Collation::BINARY, &arguments);
+                if last != "utc" && last != "localtime" {
+                    assert_eq!(result, Ok(Value::Null), "{name} {modifier} {last}");
+                }
+            }
+        }
+    }
+    around.0.now = i64::MAX;
+    for name in FUNCTIONS {
+        let function = heddle_functions::scalar(name, 0).unwrap();
+        assert_eq!((function.code)(&mut around, &Collation::BINARY, &[]), Ok(Value::Null));
+    }
 }

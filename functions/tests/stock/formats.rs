@@ -106,6 +106,26 @@ fn random_reals() {
 }
 
 #[test]
+fn halves_of_whole_numbers() {
+    let stock = Stock::new();
+    let mut differences = Differences::default();
+    let mut dice = Dice(37);
+    for _ in 0..20_000 {
+        // Some digits, a 5 and zeros: a tie at one precision.
+        let digits = 1 + dice.below(15);
+        let zeros = dice.below(17 - digits);
+        let number = (dice.roll() % 10_u64.pow(digits as u32)) * 10 + 5;
+        let real = Value::Real(number as f64 * 10_f64.powi(zeros as i32));
+        for precision in digits.saturating_sub(2)..=digits + 1 {
+            for conversion in ["e", "g"] {
+                let format = format!("%.{precision}{conversion}");
+                check(&stock, &mut differences, &format, std::slice::from_ref(&real));
+            }
+        }
+    }
+}
+
+#[test]
 fn reals_far_out_keep_sixteen_digits() {
     let stock = Stock::new();
     let mut differences = Differences::default();
