@@ -72,6 +72,27 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Runs the sqllogictest corpus of `shared/slt`; `cargo xtask slt --help` says more.
+    #[command(disable_help_flag = true)]
+    Slt {
+        /// Passed on to the runner.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+    /// Runs turso's conformance suite of `shared/turso-sqltests`; `cargo xtask sqltest --help` says more.
+    #[command(disable_help_flag = true)]
+    Sqltest {
+        /// Passed on to the runner.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+    /// Runs generated statements on stock SQLite and on HeddleDB; `cargo xtask differ --help` says more.
+    #[command(disable_help_flag = true)]
+    Differ {
+        /// Passed on to the runner.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// Fuzzes everything that reads bytes, with corpora made from real files.
     Fuzz(fuzz::Fuzz),
     /// Measures HeddleDB beside its peers; `cargo xtask bench -- --help` lists the workloads.
@@ -105,12 +126,21 @@ fn main() -> Result<()> {
             Cargo::at(&root).run(run, &rest)
         }
         Task::Sim { rest } => sim(&root, &rest),
+        Task::Slt { rest } => conformance(&root, "slt", &rest),
+        Task::Sqltest { rest } => conformance(&root, "sqltest", &rest),
+        Task::Differ { rest } => conformance(&root, "differ", &rest),
         Task::Fuzz(arguments) => fuzz::run(&root, &arguments),
         Task::Bench { rest } => {
             Cargo::at(root.join("bench")).run(["run", "--release", "--"], &rest)
         }
         Task::Deny => deny(&root),
     }
+}
+
+fn conformance(root: &Path, suite: &str, rest: &[String]) -> Result<()> {
+    let words =
+        ["run", "--quiet", "--profile", "sim", "--package", "heddle-conformance", "--", suite];
+    Cargo::at(root).run(words, rest)
 }
 
 fn sim(root: &Path, rest: &[String]) -> Result<()> {
