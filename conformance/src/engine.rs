@@ -1,4 +1,4 @@
-//! What is judged: a connection that runs scripts of SQL. [`crate::stock`] is SQLite.
+//! What is judged: a connection that runs scripts of SQL. [`crate::stock`] is SQLite, [`crate::heddle`] HeddleDB.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,6 +11,8 @@ use heddle_value::Value;
 pub enum Kind {
     /// SQLite.
     Stock,
+    /// HeddleDB.
+    Heddle,
 }
 
 /// Where a database is.
@@ -75,5 +77,6 @@ pub trait Engine: Send {
 pub fn open(kind: Kind, place: &Place) -> Result<Box<dyn Engine>> {
     Ok(match kind {
         Kind::Stock => Box::new(crate::stock::Stock::open(place)?),
+        Kind::Heddle => Box::new(crate::heddle::Heddle::open(place)?),
     })
 }

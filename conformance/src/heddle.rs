@@ -48,8 +48,7 @@ impl Heddle {
     }
 
     async fn run_one(&self, sql: &str, answers: &mut Vec<Answer>) -> Result<(), Fault> {
-        let statement =
-            self.connection.prepare(sql).await.map_err(|error| fault(&error, false))?;
+        let statement = self.connection.prepare(sql).await.map_err(|error| fault(&error, false))?;
         let mut answer = Answer::default();
         let outcome = match statement.query(()).await {
             Ok(mut rows) => {
@@ -73,6 +72,7 @@ impl Heddle {
 impl Engine for Heddle {
     fn run(&mut self, script: &str, limit: Option<Duration>) -> Outcome {
         let mut answers = Vec::new();
+        let connection = &self.connection;
         let work = AssertUnwindSafe(|| block_on(self.run_all(script, &mut answers)));
         let caught = std::thread::scope(|scope| {
             let (done, wait) = channel::<()>();
@@ -81,7 +81,7 @@ impl Engine for Heddle {
                     // Again and again: an interrupt stops one statement, and the script may have more.
                     let mut next = limit;
                     while wait.recv_timeout(next) == Err(RecvTimeoutError::Timeout) {
-                        self.connection.interrupt();
+                        connection.interrupt();
                         next = Duration::from_millis(20);
                     }
                 });

@@ -25,7 +25,7 @@ struct Suite {
     /// Only files whose path contains one of these.
     files: Vec<String>,
     /// Which engine.
-    #[arg(long, value_enum, default_value_t = Kind::Stock)]
+    #[arg(long, value_enum, default_value_t = Kind::Heddle)]
     engine: Kind,
     /// How many failures of each file to print.
     #[arg(long, default_value_t = 3)]
@@ -51,7 +51,7 @@ struct Differ {
     #[arg(long, default_value_t = 120)]
     session: usize,
     /// Which engine is compared with stock.
-    #[arg(long, value_enum, default_value_t = Kind::Stock)]
+    #[arg(long, value_enum, default_value_t = Kind::Heddle)]
     engine: Kind,
     /// How many differences are printed.
     #[arg(long, default_value_t = 10)]

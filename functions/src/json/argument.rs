@@ -125,7 +125,8 @@ pub(super) fn give<const JSONB: bool>(
     if JSONB {
         return jsonb(around, blob);
     }
-    let mut out = Vec::with_capacity(blob.len());
+    // Text is a little longer: quotes, commas and brackets are more than headers.
+    let mut out = Vec::with_capacity(blob.len() + blob.len() / 2);
     print(&blob, 0, &mut out)?;
     json_text(around, out)
 }

@@ -124,10 +124,10 @@ fn nest(value: &[u8], path: &[u8], depth: usize, only_elements: bool) -> Result<
         if depth + steps.len() >= MAX_DEPTH {
             return Err(Miss::TooDeep);
         }
-        let (first, after) = step(rest)?;
+        let (first, after) = step(rest, || 0)?;
         match first {
             // In a new array there is room for a first element only.
-            Step::Element(1..) | Step::FromEnd(1..) => return Err(Miss::NotFound),
+            Step::Element(1..) => return Err(Miss::NotFound),
             Step::Member(_) if only_elements && !after.ends_with(b"]") => {
                 return Err(Miss::NotElement);
             }
@@ -146,7 +146,7 @@ fn nest(value: &[u8], path: &[u8], depth: usize, only_elements: bool) -> Result<
                 members.extend_from_slice(&inner);
                 push(&mut outer, Kind::Object, &members);
             }
-            Step::Element(_) | Step::FromEnd(_) => {
+            Step::Element(_) => {
                 push_header(&mut outer, Kind::Array, inner.len());
                 outer.extend_from_slice(&inner);
             }

@@ -219,18 +219,25 @@ pub(super) fn header(kind: Kind, size: usize) -> ([u8; 9], usize) {
 }
 
 /// Writes an element.
+#[inline]
 pub(super) fn push(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
     push_header(out, kind, payload.len());
     out.extend_from_slice(payload);
 }
 
 /// Writes the header of an element whose payload is still to come.
+#[inline]
 pub(super) fn push_header(out: &mut Vec<u8>, kind: Kind, size: usize) {
-    let (bytes, len) = header(kind, size);
-    out.extend(bytes.iter().take(len));
+    if size <= 11 {
+        out.push(((size as u8) << 4) | kind as u8);
+    } else {
+        let (bytes, len) = header(kind, size);
+        out.extend_from_slice(bytes.get(..len).unwrap_or_default());
+    }
 }
 
 /// Begins a container whose size is not known yet; what it gives is for [`close`].
+#[inline]
 pub(super) fn open(out: &mut Vec<u8>, kind: Kind) -> usize {
     out.push(kind as u8);
     out.len() - 1
@@ -238,10 +245,15 @@ pub(super) fn open(out: &mut Vec<u8>, kind: Kind) -> usize {
 
 /// Ends the container begun at `head`.
 pub(super) fn close(out: &mut Vec<u8>, head: usize) {
-    let size = out.len() - head - 1;
+    let end = out.len();
     let kind = out.get(head).and_then(|&byte| Kind::of(byte)).unwrap_or(Kind::Array);
-    let (bytes, len) = header(kind, size);
-    out.splice(head..head + 1, bytes.into_iter().take(len));
+    let (bytes, len) = header(kind, end - head - 1);
+    // The payload goes on by as much as the header grows.
+    out.resize(end + len - 1, 0);
+    out.copy_within(head + 1..end, head + len);
+    for (place, byte) in out.iter_mut().skip(head).zip(bytes.into_iter().take(len)) {
+        *place = byte;
+    }
 }
 
 /// Gives the element at `at` another payload size; how much longer its header became. The payload itself is the caller's.

@@ -90,8 +90,8 @@ struct Parser<'t> {
 /// # Errors
 /// The place of the error, in bytes.
 pub(super) fn parse(text: &[u8]) -> Result<Parsed, usize> {
-    let end = text.iter().position(|&b| b == 0).unwrap_or(text.len());
-    let text = text.get(..end).unwrap_or_default();
+    let text =
+        if text.contains(&0) { text.split(|&b| b == 0).next().unwrap_or_default() } else { text };
     let mut parser = Parser {
         text,
         out: Vec::with_capacity(text.len()),
@@ -123,6 +123,7 @@ impl<'t> Parser<'t> {
     }
 
     /// Takes what is at a place.
+    #[inline]
     fn step(&mut self, at: usize) -> Option<Next> {
         let found = self.scan(at);
         match found {
@@ -157,6 +158,7 @@ impl<'t> Parser<'t> {
     }
 
     /// What is at a place, spaces skipped.
+    #[inline]
     fn scan(&mut self, mut at: usize) -> Found<'t> {
         let text = self.text;
         loop {
@@ -185,6 +187,7 @@ impl<'t> Parser<'t> {
         }
     }
 
+    #[inline]
     fn scalar(&mut self, scalar: Scalar<'t>) -> Found<'t> {
         scalar.map_or_else(
             |at| {
@@ -195,6 +198,7 @@ impl<'t> Parser<'t> {
         )
     }
 
+    #[inline]
     fn take(&mut self, token: Token<'_>) -> Option<Next> {
         jsonb::push(&mut self.out, token.kind, token.payload);
         self.standard &= token.standard;
@@ -230,6 +234,7 @@ impl<'t> Parser<'t> {
     }
 
     /// Goes on behind a value, or a label.
+    #[inline]
     fn after_value(&mut self, mut end: usize) -> Option<Next> {
         loop {
             let Some(level) = self.levels.last_mut() else { return Some(Next::Done(end)) };
@@ -256,6 +261,7 @@ impl<'t> Parser<'t> {
     }
 
     /// The comma or closing mark that must be behind a value, and its place.
+    #[inline]
     fn separator(&mut self, end: usize, closing: u8) -> Option<(usize, u8)> {
         let at = space::skip_plain(self.text, end);
         let mark = byte(self.text, at);

@@ -48,16 +48,14 @@ pub(super) enum Step<'p> {
     Member(Label<'p>),
     /// Counted from the first element.
     Element(u64),
-    /// Counted backwards from the end: 0 is behind the last element.
-    FromEnd(u64),
 }
 
-/// The first step of a path without `$`, and the rest of it.
-pub(super) fn step(path: &[u8]) -> Result<(Step<'_>, &[u8]), Miss> {
+/// The first step of a path without `$`, and the rest of it. `count` is asked for the number of elements of the array it goes into.
+pub(super) fn step(path: &[u8], count: impl FnOnce() -> u64) -> Result<(Step<'_>, &[u8]), Miss> {
     let rest = path.get(1..).unwrap_or_default();
     match path.first() {
         Some(b'.') => member(rest),
-        Some(b'[') => array_element(rest),
+        Some(b'[') => array_element(rest, count),
         _ => Err(Miss::Bad),
     }
 }
@@ -91,16 +89,17 @@ fn number(path: &[u8]) -> Option<(u64, &[u8])> {
     (count > 0).then(|| (digits.iter().fold(0, grow), rest))
 }
 
-fn array_element(path: &[u8]) -> Result<(Step<'_>, &[u8]), Miss> {
-    let (step, rest) = match (number(path), path.strip_prefix(b"#")) {
-        (Some((n, rest)), _) => (Step::Element(n), rest),
+fn array_element(path: &[u8], count: impl FnOnce() -> u64) -> Result<(Step<'_>, &[u8]), Miss> {
+    let (n, rest) = match (number(path), path.strip_prefix(b"#")) {
+        (Some(found), _) => found,
         (None, Some(end)) => match end.strip_prefix(b"-").and_then(number) {
-            Some((n, rest)) => (Step::FromEnd(n), rest),
-            None => (Step::FromEnd(0), end),
+            // SQLite looks for the bracket only if there is such an element.
+            Some((back, rest)) => (count().checked_sub(back).ok_or(Miss::NotFound)?, rest),
+            None => (count(), end),
         },
         (None, None) => return Err(Miss::Bad),
     };
-    Ok((step, rest.strip_prefix(b"]").ok_or(Miss::Bad)?))
+    Ok((Step::Element(n), rest.strip_prefix(b"]").ok_or(Miss::Bad)?))
 }
 
 /// Where a path leads.
@@ -125,15 +124,11 @@ pub(super) fn follow<'p>(
         if path.first() == Some(&b'[') && here.kind != Kind::Array {
             return Err(Miss::NotFound);
         }
-        let (first, rest) = step(path)?;
+        let (first, rest) = step(path, || count(blob, &here))?;
         let found = match first {
             Step::Member(_) if here.kind != Kind::Object => return Err(Miss::NotFound),
             Step::Member(wanted) => find_member(blob, &here, wanted)?,
             Step::Element(n) => find_element(blob, &here, n)?,
-            Step::FromEnd(back) => {
-                let count = count(blob, &here);
-                find_element(blob, &here, count.checked_sub(back).ok_or(Miss::NotFound)?)?
-            }
         };
         through.push(here.at);
         match found {

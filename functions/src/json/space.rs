@@ -105,7 +105,28 @@ pub(super) fn stands_for_itself(byte: u8) -> bool {
 /// How many bytes at the beginning stand for themselves.
 #[inline]
 pub(super) fn plain_length(text: &[u8]) -> usize {
-    text.iter().position(|&b| !stands_for_itself(b)).unwrap_or(text.len())
+    let (words, rest) = text.as_chunks::<8>();
+    for (n, word) in words.iter().enumerate() {
+        let special = special_bytes(u64::from_le_bytes(*word));
+        if special != 0 {
+            return n * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    words.len() * 8 + rest.iter().position(|&b| !stands_for_itself(b)).unwrap_or(rest.len())
+}
+
+/// The high bits of those bytes of a word that do not stand for themselves, right up to the first such byte: it finds zero bytes by the
+/// borrow of a subtraction, which the bytes above may get too.
+#[inline]
+fn special_bytes(word: u64) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let is = |byte: u8| {
+        let other = word ^ (ONES * u64::from(byte));
+        other.wrapping_sub(ONES) & !other
+    };
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    (control | is(b'"') | is(b'\'') | is(b'\\')) & HIGH
 }
 
 /// Whether so many hexadecimal digits stand here.
@@ -116,6 +137,20 @@ pub(super) fn has_hex(text: &[u8], at: usize, digits: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_byte_that_must_be_escaped_is_found_wherever_it_stands() {
+        for byte in 0..=255 {
+            for before in 0..20 {
+                for filler in [b' ', b'a', b'!', b'#', b'[', b']', b'&', b'(', 0x7f, 0x80, 0xff] {
+                    let mut text = vec![filler; 24];
+                    text[before] = byte;
+                    let found = if stands_for_itself(byte) { text.len() } else { before };
+                    assert_eq!(plain_length(&text), found, "{byte} after {before} of {filler}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn comments_end_where_they_end() {

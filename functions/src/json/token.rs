@@ -26,6 +26,7 @@ enum Escape {
 }
 
 /// A string in quotes of either sort.
+#[inline]
 pub(super) fn string(text: &[u8], at: usize) -> Scalar<'_> {
     let quote = byte(text, at);
     let mut standard = quote == b'"';
@@ -77,6 +78,7 @@ fn is_word(text: &[u8], at: usize, word: &str) -> bool {
 }
 
 /// A number, also one with a sign or point first; the words for infinity after a sign.
+#[inline]
 pub(super) fn number(text: &[u8], at: usize) -> Scalar<'_> {
     let first = byte(text, at);
     let signed = matches!(first, b'+' | b'-');

@@ -9,6 +9,7 @@
 mod documents;
 mod groups;
 mod limits;
+mod random;
 mod rows;
 mod scalars;
 
