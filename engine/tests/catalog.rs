@@ -356,3 +356,37 @@ fn an_index_made_over_a_checkpoint_holds_what_its_transaction_wrote_before() {
         assert_eq!(rows, [2, 3]);
     });
 }
+
+#[test]
+fn a_number_in_a_text_column_is_the_text_that_stock_makes_of_it() {
+    let numbers = [
+        0.1,
+        1.0 / 3.0,
+        1e15,
+        1e16,
+        123_456_789.123_456_78,
+        -0.0,
+        2.5e-7,
+        9.99e22,
+        1e100,
+        5e-324,
+        f64::INFINITY,
+        9_007_199_254_740_993.0,
+        100.0,
+        -1.5,
+    ];
+    let (_dir, path) = made(Options::default(), async |tx| {
+        tx.create_table("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)").await?;
+        for number in numbers {
+            tx.table("t")?.insert((None::<i64>, number)).await?;
+        }
+        Ok(())
+    });
+    let ours = stock_rows(&path, "SELECT v FROM t ORDER BY id");
+    let stock = rusqlite::Connection::open_in_memory().unwrap();
+    let judged: Vec<String> = numbers
+        .iter()
+        .map(|v| stock.query_row("SELECT CAST(? AS TEXT)", [v], |row| row.get(0)).unwrap())
+        .collect();
+    assert_eq!(ours, judged);
+}

@@ -10,7 +10,7 @@
 //! - D2: at 17 digits, when after the first rounding digits 15 and 16 are `99`, or 14 to 16 are `000`, and the number that 14
 //!   digits, rounded up, or 13 would leave reads back as the same real, that one is taken. So 0.1 and 0.3 keep their looks.
 //! - D3: the first rounding is exact here. In SQLite it is so between about 1e-10 and 1e+20; farther out its product is
-//!   off by some hundredths of the last digit, which shows in the 17th digit of about one real in a thousand.
+//!   off by some hundredths of the last digit, which can show in the 17th digit.
 
 use std::fmt::Write as _;
 

@@ -9,48 +9,10 @@ use std::borrow::Cow;
 use heddle_btree::collation::Collation;
 use heddle_btree::text::Encoding;
 use heddle_btree::{record, text, value};
+use heddle_value::number::{parse_number, real_as_integer, real_to_text};
+use heddle_value::{Affinity, StrictType};
 
-use crate::catalog::numeric::{format_real, parse_number, real_as_integer};
 use crate::{Error, Value, ValueRef};
-
-/// What a column's declared type prefers to store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Affinity {
-    Blob,
-    Text,
-    Numeric,
-    Integer,
-    Real,
-}
-
-impl Affinity {
-    /// By SQLite's rules: the first that matches anywhere in the declared type.
-    pub(crate) fn of_type(declared: &str) -> Affinity {
-        let upper = declared.to_ascii_uppercase();
-        let has = |part: &str| upper.contains(part);
-        if has("INT") {
-            Affinity::Integer
-        } else if has("CHAR") || has("CLOB") || has("TEXT") {
-            Affinity::Text
-        } else if has("BLOB") || upper.trim().is_empty() {
-            Affinity::Blob
-        } else if has("REAL") || has("FLOA") || has("DOUB") {
-            Affinity::Real
-        } else {
-            Affinity::Numeric
-        }
-    }
-}
-
-/// What a column of a STRICT table takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StrictType {
-    Integer,
-    Real,
-    Text,
-    Blob,
-    Any,
-}
 
 /// What a row written before the column was added has in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,7 +79,7 @@ impl Column {
             (self.strict, &stored),
             (None | Some(StrictType::Any), _)
                 | (_, Stored::Null)
-                | (Some(StrictType::Integer), Stored::Integer(_))
+                | (Some(StrictType::Int | StrictType::Integer), Stored::Integer(_))
                 | (Some(StrictType::Real), Stored::Real(_) | Stored::Integer(_))
                 | (Some(StrictType::Text), Stored::Text(_))
                 | (Some(StrictType::Blob), Stored::Blob(_))
@@ -178,19 +140,22 @@ pub(crate) fn apply<'a>(
         (_, ValueRef::Null) => Stored::Null,
         (_, ValueRef::Blob(bytes)) => Stored::Blob(Cow::Borrowed(bytes)),
         (Affinity::Text, ValueRef::Integer(v)) => owned_text(&v.to_string(), encoding),
-        (Affinity::Text, ValueRef::Real(v)) => owned_text(&format_real(*v), encoding),
+        (Affinity::Text, ValueRef::Real(v)) => {
+            owned_text(&real_to_text(*v).to_string_lossy(), encoding)
+        }
         (Affinity::Blob | Affinity::Text, ValueRef::Text(v)) => {
             Stored::Text(text::from_str(v, encoding))
         }
         (Affinity::Numeric | Affinity::Integer | Affinity::Real, ValueRef::Text(v)) => {
-            match parse_number(v) {
-                Some(number) => numeric(affinity, number),
-                None => Stored::Text(text::from_str(v, encoding)),
+            match parse_number(v.as_bytes()) {
+                Some(heddle_value::Value::Integer(v)) => Stored::Integer(v),
+                Some(heddle_value::Value::Real(v)) => numeric(affinity, v),
+                _ => Stored::Text(text::from_str(v, encoding)),
             }
         }
         (_, ValueRef::Integer(v)) => Stored::Integer(*v),
         (Affinity::Blob, ValueRef::Real(v)) => real(*v),
-        (_, ValueRef::Real(v)) => numeric(affinity, Value::Real(*v)),
+        (_, ValueRef::Real(v)) => numeric(affinity, *v),
     }
 }
 
@@ -202,40 +167,12 @@ fn real(v: f64) -> Stored<'static> {
     if v.is_nan() { Stored::Null } else { Stored::Real(v) }
 }
 
-fn numeric(affinity: Affinity, number: Value) -> Stored<'static> {
-    match number {
-        Value::Integer(v) => Stored::Integer(v),
-        Value::Real(v) if affinity == Affinity::Real => match record::compact_real(v) {
+fn numeric(affinity: Affinity, v: f64) -> Stored<'static> {
+    if affinity == Affinity::Real {
+        return match record::compact_real(v) {
             value::ValueRef::Integer(v) => Stored::Integer(v),
             _ => real(v),
-        },
-        Value::Real(v) => real_as_integer(v).map_or_else(|| real(v), Stored::Integer),
-        _ => Stored::Null,
+        };
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn c1_affinity_follows_the_declared_type() {
-        let cases = [
-            ("INTEGER", Affinity::Integer),
-            ("tinyint(3)", Affinity::Integer),
-            ("NVARCHAR(160)", Affinity::Text),
-            ("CLOB", Affinity::Text),
-            ("", Affinity::Blob),
-            ("BLOB", Affinity::Blob),
-            ("double precision", Affinity::Real),
-            ("FLOAT", Affinity::Real),
-            ("NUMERIC(10,2)", Affinity::Numeric),
-            ("DATETIME", Affinity::Numeric),
-            ("FLOATING POINT", Affinity::Integer),
-            ("CHARINT", Affinity::Integer),
-        ];
-        for (declared, affinity) in cases {
-            assert_eq!(Affinity::of_type(declared), affinity, "{declared}");
-        }
-    }
+    real_as_integer(v).map_or_else(|| real(v), Stored::Integer)
 }

@@ -15,7 +15,6 @@ pub(crate) mod definition;
 pub(crate) mod format;
 pub(crate) mod history;
 pub(crate) mod load;
-mod numeric;
 pub(crate) mod parse;
 pub(crate) mod schema_row;
 pub(crate) mod text;

@@ -9,6 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bumpalo::Bump;
 use heddle_btree::collation::Collation;
 use heddle_btree::key::KeyColumn;
+use heddle_value::number::{parse_literal, parse_number};
+use heddle_value::{Affinity, StrictType};
 use sqlite3_parser::FallibleIterator;
 use sqlite3_parser::ast::{
     Cmd, ColumnConstraint, ColumnDefinition, CreateTableBody, Expr, Literal, NamedTableConstraint,
@@ -16,9 +18,8 @@ use sqlite3_parser::ast::{
 };
 use sqlite3_parser::lexer::sql::Parser;
 
-use crate::catalog::column::{Affinity, Column, DefaultValue, StrictType};
+use crate::catalog::column::{Column, DefaultValue};
 use crate::catalog::definition::{IndexDef, KeyPart, KeyParts, TableDef};
-use crate::catalog::numeric::parse_number;
 use crate::{Error, Result, Value};
 
 /// SQLite's own limit on the length of a statement, in bytes.
@@ -210,17 +211,9 @@ impl<'s> TableBuilder<'s> {
     }
 
     fn strict_type(&self, column: &str, declared: &str) -> Result<StrictType> {
-        match declared.to_ascii_uppercase().as_str() {
-            "INT" | "INTEGER" => Ok(StrictType::Integer),
-            "REAL" => Ok(StrictType::Real),
-            "TEXT" => Ok(StrictType::Text),
-            "BLOB" => Ok(StrictType::Blob),
-            "ANY" => Ok(StrictType::Any),
-            _ => {
-                Err(self
-                    .fail(format!("column {column} of a STRICT table has the type {declared:?}")))
-            }
-        }
+        StrictType::of_type(declared).ok_or_else(|| {
+            self.fail(format!("column {column} of a STRICT table has the type {declared:?}"))
+        })
     }
 
     fn column_constraint(
@@ -501,10 +494,18 @@ fn word(text: &str) -> Value {
     }
 }
 
+/// A literal, whose sign belongs to it here.
 fn number(text: &str) -> Option<Value> {
-    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(hex) => u64::from_str_radix(hex, 16).ok().map(|v| Value::Integer(v as i64)),
-        None => parse_number(&text.replace('_', "")),
+    let unsigned = text.trim_start_matches(['-', '+']);
+    let plain = unsigned.trim_start_matches('0').starts_with(['x', 'X']) || unsigned.contains('_');
+    let number = match plain {
+        true => parse_literal(text),
+        false => parse_number(text.as_bytes()),
+    };
+    match number? {
+        heddle_value::Value::Integer(v) => Some(Value::Integer(v)),
+        heddle_value::Value::Real(v) => Some(Value::Real(v)),
+        _ => None,
     }
 }
 

@@ -9,9 +9,10 @@ use heddle_base::{PageNo, TreeId};
 use heddle_btree::record::{self, Record};
 use heddle_btree::text::Encoding;
 use heddle_btree::value::ValueRef;
+use heddle_value::Affinity;
 
 use crate::ValueRef as Given;
-use crate::catalog::column::{Affinity, Stored, apply};
+use crate::catalog::column::{Stored, apply};
 
 /// One row of `sqlite_schema`.
 #[derive(Debug, Clone, PartialEq, Eq)]
