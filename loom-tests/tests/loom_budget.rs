@@ -1,6 +1,6 @@
 //! Room in the log: who waits for it gets it, is refused, or goes away and passes it on; also when the log closes or is poisoned.
 //!
-//! Two or three threads, two preemptions; under ten seconds. A lost wake-up shows as loom's deadlock report.
+//! Two or three threads, two preemptions; under a second. A lost wake-up shows as loom's deadlock report.
 #![cfg(heddle_loom)]
 
 use heddle_loom_tests::{Order, check, race};

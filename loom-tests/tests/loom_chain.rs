@@ -1,6 +1,6 @@
 //! Chains: lock, link, publish, unlock, against each other and against readers.
 //!
-//! Two threads, two preemptions; 25 s in all.
+//! Two threads, two preemptions; 18 s in all.
 #![cfg(heddle_loom)]
 
 use heddle_base::Timestamp;

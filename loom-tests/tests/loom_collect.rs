@@ -1,6 +1,6 @@
 //! Collection against readers, lockers and validators; and that everything is freed.
 //!
-//! Two threads, two preemptions; 12 s in all, half of it the tall chain beside an insertion and a scan.
+//! Two threads, two preemptions; 8 s in all, half of it tall chains.
 #![cfg(heddle_loom)]
 
 use bytes::Bytes;

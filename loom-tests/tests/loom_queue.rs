@@ -1,6 +1,6 @@
 //! Waiting for a chain: no wake-up is lost, and who gives up passes on what it was granted.
 //!
-//! Two threads, two preemptions; 6 s in all. A lost wake-up shows as loom's deadlock report.
+//! Two threads, two preemptions; 4 s in all. A lost wake-up shows as loom's deadlock report.
 #![cfg(heddle_loom)]
 
 use heddle_loom_tests::{Order, World, check, race};

@@ -1,6 +1,6 @@
 //! Validation: two committers in write skew can't both pass, and why the order of steps matters.
 //!
-//! Two threads, two preemptions; 40 s in all. The tests named "would" leave out one rule each and show that
+//! Two threads, two preemptions; 23 s in all. The tests named "would" leave out one rule each and show that
 //! loom finds what the rule prevents.
 #![cfg(heddle_loom)]
 

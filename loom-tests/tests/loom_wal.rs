@@ -65,6 +65,29 @@ fn r2_what_is_installed_is_filled() {
     });
 }
 
+/// R2: so it is if somebody else than its filler stepped over it.
+#[test]
+fn r2_what_another_filler_stepped_over_is_filled() {
+    check(|order| {
+        let ring = Arc::new(Ring::new(4));
+        race(
+            order,
+            &ring,
+            |ring| {
+                let ticket = ring.draw();
+                ring.fill(ticket, Some(ticket * 10));
+            },
+            |ring| {
+                let ticket = ring.draw();
+                ring.fill(ticket, Some(ticket * 10));
+                for ticket in 1..=ring.installed().get() {
+                    assert_eq!(ring.take(ticket), Some(ticket * 10));
+                }
+            },
+        );
+    });
+}
+
 /// R3: a slot is filled anew while its first filler still looks whether it must step on.
 #[test]
 fn r3_a_slot_used_again_under_the_feet_of_its_filler() {
