@@ -95,7 +95,7 @@ impl Machine<'_> {
                 continue;
             }
             if self.active.len() >= MAX_DEPTH {
-                return Err(Error::sql("too many levels of trigger recursion"));
+                return Err(Error::sql("triggers nested too deep"));
             }
             match self.program(*id, program, old, new).await {
                 Ok(()) => {}

@@ -10,3 +10,5 @@
 mod conflicts;
 mod rows;
 mod support;
+mod triggers;
+mod upserts;

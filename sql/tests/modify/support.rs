@@ -95,6 +95,12 @@ impl Pair {
         Pair { stock, database, resources, path, _dir: dir }
     }
 
+    /// A setting of both.
+    pub(crate) fn pragma(&mut self, name: &str, set: fn(&mut Resources)) {
+        self.stock.execute_batch(&format!("PRAGMA {name} = ON")).unwrap();
+        set(&mut self.resources);
+    }
+
     /// Runs statements in both, each in a transaction of its own, and compares what each gives.
     #[track_caller]
     pub(crate) fn run(&mut self, script: &str) {

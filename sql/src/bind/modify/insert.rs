@@ -257,7 +257,8 @@ fn check_names(target: &Target, expr: &ast::Expr) -> Result<()> {
     match expr {
         ast::Expr::Collate(inner, _) | ast::Expr::Paren(inner) => check_names(target, inner),
         ast::Expr::Column { schema: None, table: None, name }
-            if target.table.column(&name.text).is_none() && !is_rowid_name(&name.text) =>
+            if target.table.column(&name.text).is_none()
+                && !(is_rowid_name(&name.text) && target.table.has_rowid()) =>
         {
             Err(Error::sql(format!("no such column: {name}")))
         }

@@ -143,7 +143,9 @@ impl Maker<'_> {
             return Ok((Vec::new(), Given::new()));
         }
         let depth = binder.enter(super::Scope::default());
-        binder.add(target.source(&IndexHint::None));
+        // An alias is not heard here.
+        let named = target.table.name.clone();
+        binder.add(Source { name: named, ..target.source(&IndexHint::None) });
         let results = binder.results(columns)?;
         let scope = binder.leave(depth);
         let given = scope.and_then(|scope| scope.sources.into_iter().next());
