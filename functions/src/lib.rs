@@ -16,6 +16,7 @@ mod series;
 mod surroundings;
 
 pub use crate::core::compile_options;
+pub use json::{FORGET_JSON, gives_json};
 pub use lookup::{aggregate, aggregates, is_known, scalar, scalars, table, tables};
 pub use registry::{
     Aggregate, AggregateFunction, FunctionError, OpenRows, Result, ScalarCode, ScalarFunction,

@@ -142,10 +142,11 @@ impl Binder<'_> {
 
     pub(super) fn bound_item(
         &mut self,
-        bound: Bound,
+        mut bound: Bound,
         name: Box<str>,
         database: Option<Box<str>>,
     ) -> Tree {
+        self.forget_json(&mut bound.relation, &bound.columns);
         let names = super::select::unique_names(bound.names);
         let columns = names
             .into_iter()

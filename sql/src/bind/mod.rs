@@ -19,6 +19,7 @@ mod compound;
 mod cte;
 mod expr;
 mod from;
+mod marks;
 mod modify;
 mod order;
 mod scope;

@@ -30,7 +30,8 @@ impl Binder<'_> {
     }
 
     pub(super) fn scalar_subquery(&mut self, select: &ast::Select) -> Result<Typed> {
-        let query = self.subquery(select)?;
+        let mut query = self.subquery(select)?;
+        self.forget_json(&mut query.relation, &query.columns);
         let [column] = query.columns[..] else { return Err(wrong_columns(query.columns.len(), 1)) };
         let column = self.typed_column(column);
         Ok(Typed { expr: Expr::Subquery(Box::new(query)), collation: None, ..column })
@@ -38,7 +39,8 @@ impl Binder<'_> {
 
     /// A query as a row value.
     pub(super) fn row_subquery(&mut self, select: &ast::Select) -> Result<Vec<Typed>> {
-        let query = self.subquery(select)?;
+        let mut query = self.subquery(select)?;
+        self.forget_json(&mut query.relation, &query.columns);
         if let [column] = query.columns[..] {
             let column = self.typed_column(column);
             return Ok(vec![Typed {

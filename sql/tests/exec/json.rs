@@ -55,6 +55,40 @@ fn aggregates_of_json_are_those_of_stock() {
 }
 
 #[test]
+fn what_a_query_reads_of_another_is_just_text_as_in_stock() {
+    let fixture = Fixture::new(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, j TEXT);
+        INSERT INTO t VALUES (1, '[1]'), (2, '{}');
+        CREATE VIEW v AS SELECT id, json(j) AS x, j AS y FROM t",
+    );
+    for sql in [
+        "SELECT json_array((SELECT json('[1]')))",
+        "SELECT json_object('all', (SELECT json_group_array(id) FROM t))",
+        "SELECT json_array(x, y) FROM v",
+        "SELECT json_group_array(x) FROM v",
+        "SELECT json_group_array(json(x)) FROM v",
+        "SELECT json_array(x) FROM (SELECT json(j) AS x FROM t ORDER BY id DESC LIMIT 5)",
+        "SELECT json_array(x) FROM (SELECT DISTINCT json(j) AS x FROM t)",
+        "SELECT json_array(x) FROM (SELECT json(j) AS x FROM t UNION ALL SELECT json('[2]'))",
+        "SELECT json_array(column1) FROM (VALUES (json('[1]')), ('[2]'))",
+        "WITH c AS (SELECT json(j) AS x FROM t) SELECT json_array(x) FROM c",
+        "WITH c AS MATERIALIZED (SELECT json(j) AS x FROM t) SELECT json_array(a.x, b.x) FROM c AS a, c AS b",
+        "WITH RECURSIVE c(n, x) AS (SELECT 1, json('[1]') UNION ALL SELECT n + 1, json('[2]') FROM c WHERE n < 3)
+            SELECT json_array(x) FROM c",
+        "SELECT json_array(x) FROM (SELECT CASE WHEN id = 1 THEN json(j) ELSE coalesce(json(j), 1) END AS x FROM t)",
+        "SELECT json_array(x) FROM (SELECT json_group_array(id) AS x FROM t)",
+        "SELECT json_array(x) FROM (SELECT max(json(j)) AS x FROM t)",
+        "SELECT json_array(x) FROM (SELECT json(j) AS x, count(*) FROM t GROUP BY 1)",
+        "SELECT json_array(max(json(j))), json_array(min(json(j), json(j))) FROM t",
+        "SELECT json_array(json(j)) FROM t GROUP BY json(j)",
+        "SELECT json_array(value) FROM (SELECT value FROM json_each('[[1]]'))",
+        "SELECT a.x FROM v AS a JOIN v AS b ON a.x = b.x ORDER BY a.x",
+    ] {
+        fixture.check_sql(sql);
+    }
+}
+
+#[test]
 fn elements_of_json_are_rows_as_in_stock() {
     let fixture = Fixture::new(TABLE);
     for sql in [
