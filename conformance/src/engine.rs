@@ -13,6 +13,8 @@ pub enum Kind {
     Stock,
     /// HeddleDB.
     Heddle,
+    /// HeddleDB for queries, SQLite for all else.
+    Reads,
 }
 
 /// Where a database is.
@@ -77,6 +79,7 @@ pub trait Engine: Send {
 pub fn open(kind: Kind, place: &Place) -> Result<Box<dyn Engine>> {
     Ok(match kind {
         Kind::Stock => Box::new(crate::stock::Stock::open(place)?),
+        Kind::Reads => Box::new(crate::reads::Reads::open(place)?),
         Kind::Heddle => Box::new(crate::heddle::Heddle::open(place)?),
     })
 }

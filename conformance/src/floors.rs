@@ -8,7 +8,7 @@ const FLOORS: &str = include_str!("../floors.toml");
 ///
 /// # Errors
 /// If there is none, or it is no number.
-pub fn floor(name: &str) -> Result<u64> {
+pub fn floor(name: &str) -> Result<usize> {
     for line in FLOORS.lines() {
         let line = line.split('#').next().unwrap_or_default();
         if let Some((key, value)) = line.split_once('=')
@@ -25,7 +25,7 @@ pub fn floor(name: &str) -> Result<u64> {
 ///
 /// # Errors
 /// If fewer passed, and those of [`floor`].
-pub fn check(name: &str, passed: u64) -> Result<()> {
+pub fn check(name: &str, passed: usize) -> Result<()> {
     let floor = floor(name)?;
     ensure!(passed >= floor, "{name}: {passed} passed, {floor} must");
     if passed > floor {

@@ -1,6 +1,6 @@
 //! HeddleDB's SQL beside stock SQLite.
 //!
-//! - [`engine`]: what is judged: something that runs a script of SQL. [`stock`] is SQLite itself, [`heddle`] HeddleDB.
+//! - [`engine`]: what is judged: something that runs a script of SQL. [`stock`] is SQLite itself, [`heddle`] HeddleDB, [`reads`] both.
 //! - [`slt`]: files of the sqllogictest corpus; [`sqltest`]: files of turso's conformance suite.
 //! - [`differ`]: generated statements on two engines side by side.
 //! - [`shared`]: where the suites lie; [`floors`]: how much of each must pass.
@@ -10,6 +10,7 @@ pub mod differ;
 pub mod engine;
 pub mod floors;
 pub mod heddle;
+pub mod reads;
 pub mod shared;
 pub mod slt;
 pub mod sqltest;

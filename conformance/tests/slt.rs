@@ -1,4 +1,4 @@
-//! The sqllogictest corpus of `shared/slt`: stock SQLite passes all of it.
+//! The sqllogictest corpus of `shared/slt`: stock SQLite passes all of it, HeddleDB no fewer than `floors.toml` says.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,7 +7,7 @@
 )]
 
 use heddle_conformance::engine::{self, Kind, Place};
-use heddle_conformance::{shared, slt};
+use heddle_conformance::{floors, shared, slt};
 
 /// How many records there are.
 const RECORDS: usize = 93_099;
@@ -40,5 +40,12 @@ fn run(kind: Kind, on_files: bool) -> Option<(usize, usize)> {
 fn stock_passes_all() {
     if let Some(counts) = run(Kind::Stock, false) {
         assert_eq!(counts, (RECORDS, SKIPPED));
+    }
+}
+
+#[test]
+fn queries_over_files_of_stock() {
+    if let Some((passed, _)) = run(Kind::Reads, false) {
+        floors::check("slt-reads", passed).unwrap();
     }
 }

@@ -1,4 +1,5 @@
-//! Turso's conformance suite of `shared/turso-sqltests`: stock SQLite passes all of it.
+//! Turso's conformance suite of `shared/turso-sqltests`: stock SQLite passes all of it, HeddleDB no fewer than
+//! `floors.toml` says.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,8 +8,8 @@
 )]
 
 use heddle_conformance::engine::Kind;
-use heddle_conformance::shared;
 use heddle_conformance::sqltest::run::{Settings, except, run};
+use heddle_conformance::{floors, shared};
 
 /// How many case runs there are.
 const CASES: usize = 6_033;
@@ -39,5 +40,12 @@ fn run_all(kind: Kind, on_files: bool) -> Option<(usize, usize, usize)> {
 fn stock_passes_all_with_exact_words() {
     if let Some(counts) = run_all(Kind::Stock, false) {
         assert_eq!(counts, (CASES, CASES, 0));
+    }
+}
+
+#[test]
+fn queries_over_files_of_stock() {
+    if let Some((passed, ..)) = run_all(Kind::Reads, false) {
+        floors::check("sqltest-reads", passed).unwrap();
     }
 }
