@@ -9,8 +9,8 @@ use heddle_engine::{Attempts, Transaction};
 
 use super::TransactionOptions;
 use super::state::{Marks, Session, State};
-use crate::ast::{Name, TransactionKind};
-use crate::{Error, Result};
+use crate::ast::{ConflictClause, Name, TransactionKind};
+use crate::{ConstraintKind, Error, Result};
 
 /// A transaction that BEGIN or SAVEPOINT began.
 #[derive(Debug)]
@@ -94,8 +94,11 @@ impl Session {
             }
             State::Open(_) => self.epoch += 1,
         }
+        let checked = self.check_commit();
+        self.resources.defer_foreign_keys = false;
+        self.resources.deferred_violations = 0;
         let mut transactions = std::mem::take(&mut self.resources.transactions);
-        self.check_written(&transactions)?;
+        checked?;
         if let Some(main) = transactions.first_mut().and_then(Option::take)
             && attempts.end(main, Ok(())).await?.is_none()
         {
@@ -155,11 +158,13 @@ impl Session {
         }
         self.check_commit()?;
         let transactions = std::mem::take(&mut self.resources.transactions);
+        self.resources.defer_foreign_keys = false;
         self.transaction = State::Autocommit;
         self.epoch += 1;
         let outcome = self.commit_all(transactions).await;
         if let Err(Error::Engine(error)) = &outcome {
             self.transaction = State::Failed(error.clone());
+            self.epoch -= 1;
         }
         outcome
     }
@@ -167,6 +172,10 @@ impl Session {
     /// # Errors
     /// What has to be true before the transactions may be committed.
     pub(super) fn check_commit(&self) -> Result<()> {
+        if self.resources.deferred_violations > 0 {
+            let (what, action) = (String::new(), ConflictClause::Abort);
+            return Err(Error::Constraint { kind: ConstraintKind::ForeignKey, what, action });
+        }
         self.check_written(&self.resources.transactions)
     }
 
@@ -216,6 +225,7 @@ impl Session {
     /// Rolls back what is open, if anything is.
     pub fn end_transaction(&mut self) {
         self.clear_transactions();
+        self.resources.defer_foreign_keys = false;
         self.statement = None;
         if !self.is_autocommit() {
             self.transaction = State::Autocommit;
@@ -280,14 +290,17 @@ impl Session {
 
     /// Marks in all transactions there are.
     pub(super) fn mark(&mut self) -> Marks {
+        let deferred_violations = self.resources.deferred_violations;
         let transactions = self.resources.transactions.iter_mut();
-        transactions.map(|transaction| transaction.as_mut().map(Transaction::savepoint)).collect()
+        let points = transactions.map(|tx| tx.as_mut().map(Transaction::savepoint)).collect();
+        Marks { points, deferred_violations }
     }
 
     /// Goes back to marks, which stay.
     pub(super) fn undo(&mut self, marks: &Marks) {
+        self.resources.deferred_violations = marks.deferred_violations;
         for (at, slot) in self.resources.transactions.iter_mut().enumerate() {
-            let mark = marks.get(at).copied().flatten();
+            let mark = marks.points.get(at).copied().flatten();
             let undone = match (slot.as_mut(), mark) {
                 (Some(transaction), Some(mark)) => transaction.rollback_to(mark).is_ok(),
                 _ => true,
@@ -301,7 +314,7 @@ impl Session {
 
     /// Forgets marks; what was written stays.
     pub(super) fn forget(&mut self, marks: &Marks) {
-        for (transaction, mark) in self.resources.transactions.iter_mut().zip(marks) {
+        for (transaction, mark) in self.resources.transactions.iter_mut().zip(&marks.points) {
             if let (Some(transaction), Some(mark)) = (transaction, mark) {
                 // One that was made later may have been forgotten with an earlier one.
                 let _ = transaction.release(*mark);
@@ -320,10 +333,11 @@ impl Open {
 impl Named {
     /// K1.
     fn mark(&mut self, at: usize, transaction: &mut Transaction) {
-        if self.marks.len() <= at {
-            self.marks.resize(at + 1, None);
+        let points = &mut self.marks.points;
+        if points.len() <= at {
+            points.resize(at + 1, None);
         }
-        if let Some(mark) = self.marks.get_mut(at) {
+        if let Some(mark) = points.get_mut(at) {
             *mark = Some(transaction.savepoint());
         }
     }

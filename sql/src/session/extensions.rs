@@ -63,4 +63,18 @@ impl Extensions {
         let own = self.collations.get(name.to_ascii_lowercase().as_str());
         own.cloned().or_else(|| Collation::built_in(name))
     }
+
+    /// The names of the user's collations.
+    pub fn collation_names(&self) -> Vec<Box<str>> {
+        let names = self.collations.values().map(|collation| collation.name().into());
+        names.collect()
+    }
+
+    /// The user's functions: name, `s` or `a`, number of arguments, whether the same arguments give the same.
+    pub fn functions(&self) -> Vec<(Box<str>, &'static str, Option<usize>, bool)> {
+        let scalars = self.scalars.values().flatten();
+        let scalars = scalars.map(|f| (f.name.clone(), "s", f.arity, f.deterministic));
+        let aggregates = self.aggregates.values().flatten();
+        scalars.chain(aggregates.map(|f| (f.name.clone(), "a", f.arity, true))).collect()
+    }
 }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::ast::Statement;
 use crate::exec::Running;
 use crate::parse::{self, Parsed};
-use crate::plan::{Origin, Query};
+use crate::plan::{ColumnInfo, Modification, Origin, Query};
 use crate::schema::Databases;
-use crate::{Error, Result};
+use crate::{Error, Result, modify};
 
 /// A statement that was parsed. Its plan is made when it is first needed, and anew when a schema that it was made with changes.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub struct OutputColumn {
 pub(crate) enum Body {
     /// It gives rows and changes nothing.
     Query(Arc<Query>),
+    /// It writes rows.
+    Modify(Arc<Modification>),
     /// All is in its tree.
     Other,
 }
@@ -47,18 +49,30 @@ pub(crate) struct Planned {
     pub(crate) columns: Arc<[OutputColumn]>,
     /// A run of it that has ended, to be started again.
     spare: Mutex<Option<Running>>,
+    /// The same of one that writes.
+    spare_write: Mutex<Option<modify::Running>>,
 }
 
 impl OutputColumn {
     /// Those of a query.
     pub(crate) fn of_query(query: &Query) -> Arc<[OutputColumn]> {
         let known = |at: usize| query.columns.get(at).and_then(|id| query.infos.get(id.0 as usize));
-        let columns = query.names.iter().enumerate().map(|(at, name)| OutputColumn {
-            name: name.clone(),
-            declared_type: known(at).and_then(|info| info.declared_type.clone()),
-            origin: known(at).and_then(|info| info.origin.clone()),
-        });
-        columns.collect()
+        let columns = query.names.iter().enumerate();
+        columns.map(|(at, name)| OutputColumn::new(name, known(at))).collect()
+    }
+
+    /// Those of RETURNING.
+    pub(crate) fn of_modification(modification: &Modification) -> Arc<[OutputColumn]> {
+        let columns = modification.names.iter().enumerate();
+        columns.map(|(at, name)| OutputColumn::new(name, modification.infos.get(at))).collect()
+    }
+
+    fn new(name: &str, info: Option<&ColumnInfo>) -> OutputColumn {
+        OutputColumn {
+            name: name.into(),
+            declared_type: info.and_then(|info| info.declared_type.clone()),
+            origin: info.and_then(|info| info.origin.clone()),
+        }
     }
 }
 
@@ -68,12 +82,23 @@ impl Planned {
         body: Body,
         columns: Arc<[OutputColumn]>,
     ) -> Planned {
-        Planned { databases: Arc::clone(databases), body, columns, spare: Mutex::new(None) }
+        let databases = Arc::clone(databases);
+        Planned { databases, body, columns, spare: Mutex::default(), spare_write: Mutex::default() }
     }
 
     /// A run that has ended, if there is one.
     pub(crate) fn take_spare(&self) -> Option<Running> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// As [`Planned::take_spare`], of a run that writes.
+    pub(crate) fn take_spare_write(&self) -> Option<modify::Running> {
+        self.spare_write.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Keeps a run that has ended.
+    pub(crate) fn keep_write(&self, running: modify::Running) {
+        *self.spare_write.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
     }
 
     /// Keeps a run that has ended.

@@ -43,7 +43,10 @@ impl Session {
     pub async fn prepare(&mut self, prepared: &Prepared) -> Result<()> {
         self.prepare_temp(prepared.text()).await?;
         match prepared.statement() {
-            Statement::Select(_) => {}
+            Statement::Select(_)
+            | Statement::Insert(_)
+            | Statement::Update(_)
+            | Statement::Delete(_) => {}
             _ => return Ok(()),
         }
         self.check_usable()?;
@@ -101,6 +104,9 @@ impl Session {
             Statement::CreateVirtualTable { module, .. } => {
                 Err(Error::sql(format!("no such module: {module}")))
             }
+            Statement::Pragma { .. } => {
+                self.pragma(prepared, &parameters).await.map(Outcome::Finished)
+            }
             _ => self.write(prepared, &parameters).await.map(Outcome::Finished),
         }
     }
@@ -108,13 +114,15 @@ impl Session {
     async fn query(&mut self, prepared: &Prepared, parameters: Arc<[Value]>) -> Result<QueryRun> {
         self.check_usable()?;
         if self.is_autocommit() {
-            let own: Box<Resources> = self.own_resources().await?;
+            let mut own: Box<Resources> = self.own_resources().await?;
             let planned = self.plan_for(prepared, &own.transactions)?;
+            own.pragmas = self.pragmas_for(prepared.text(), &mut own).await?;
             let running = started(&planned, parameters)?;
             return Ok(QueryRun::new(planned, running, Some(own), self.epoch()));
         }
         self.begin_open().await?;
         let planned = self.plan(prepared)?;
+        self.lend_pragmas(prepared.text()).await?;
         let running = started(&planned, parameters)?;
         Ok(QueryRun::new(planned, running, None, self.epoch()))
     }
@@ -129,7 +137,7 @@ fn started(planned: &Planned, parameters: Arc<[Value]>) -> Result<Running> {
             }
             None => Running::start(Arc::clone(query), parameters),
         },
-        Body::Other => Err(Error::sql("the statement gives no rows")),
+        _ => Err(Error::sql("the statement gives no rows")),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a connection's pragmas and its caller set.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use heddle_engine::{Durability, Isolation, Mode, TxOptions};
@@ -20,10 +21,8 @@ pub struct Settings {
     pub write_several: bool,
     /// `PRAGMA query_only`.
     pub query_only: bool,
-    /// `PRAGMA cache_size`, which is only remembered.
-    pub cache_size: Option<i64>,
-    /// `PRAGMA temp_store`, which is only remembered.
-    pub temp_store: i64,
+    /// What pragmas set that is only remembered, by name.
+    pub remembered: HashMap<&'static str, i64>,
 }
 
 /// How one transaction runs.

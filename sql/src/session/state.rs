@@ -20,6 +20,7 @@ use super::{Extensions, Settings};
 use crate::ast::Statement;
 use crate::bind::{self, Environment};
 use crate::exec::Resources;
+use crate::optimize::optimize;
 use crate::schema::{DatabaseIndex, Databases};
 use crate::{Error, Result};
 
@@ -36,6 +37,8 @@ pub struct Session {
     pub(super) transaction: State,
     /// While a statement writes inside a transaction: where to go back to (N2).
     pub(super) statement: Option<Marks>,
+    /// Whether the transactions are with [`Session::lend`]'s caller: if he is dropped, they are gone.
+    pub(super) lent: bool,
     /// Counts transactions begun by BEGIN or SAVEPOINT, and their ends.
     pub(super) epoch: u64,
     /// How databases are opened that this connection attaches.
@@ -53,8 +56,14 @@ pub(super) enum State {
     Failed(heddle_engine::Error),
 }
 
-/// A place to go back to, in each database's transaction.
-pub(super) type Marks = Vec<Option<Savepoint>>;
+/// A place to go back to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Marks {
+    /// In each database's transaction.
+    pub(super) points: Vec<Option<Savepoint>>,
+    /// How many violations of foreign keys there were to mend.
+    pub(super) deferred_violations: i64,
+}
 
 impl Session {
     /// A connection to a database. `file` is its path, nothing for one in memory; `options` are for what it attaches later.
@@ -68,6 +77,7 @@ impl Session {
             settings: Settings::default(),
             transaction: State::Autocommit,
             statement: None,
+            lent: false,
             epoch: 0,
             options,
         }
@@ -143,6 +153,10 @@ impl Session {
 
     /// Removes what a step that was dropped midway has left (N2).
     pub fn tidy(&mut self) {
+        if std::mem::take(&mut self.lent) && !self.is_autocommit() {
+            let what = "the transaction ended with a statement that was dropped midway".to_owned();
+            self.fail(heddle_engine::Error::Misuse { what });
+        }
         if let Some(marks) = self.statement.take() {
             self.undo(&marks);
         }
@@ -171,15 +185,16 @@ impl Session {
         error
     }
 
+    /// It stays the same transaction, until ROLLBACK ends it.
     pub(super) fn fail(&mut self, error: heddle_engine::Error) {
         self.clear_transactions();
         self.statement = None;
         self.transaction = State::Failed(error);
-        self.epoch += 1;
     }
 
     /// Rolls everything back.
     pub(super) fn clear_transactions(&mut self) {
+        self.resources.deferred_violations = 0;
         self.resources.transactions.iter_mut().for_each(|transaction| *transaction = None);
     }
 
@@ -233,10 +248,15 @@ impl Session {
                 None => None,
             });
         }
+        Ok(Box::new(Resources { transactions, ..self.copied() }))
+    }
+
+    /// The connection's resources without its transactions, for who only reads.
+    fn copied(&mut self) -> Resources {
         let of = &mut self.resources;
         #[allow(clippy::needless_update, reason = "what only writes use need not be said here")]
-        Ok(Box::new(Resources {
-            transactions,
+        Resources {
+            transactions: Vec::new(),
             interrupt: Arc::clone(&of.interrupt),
             changes: of.changes,
             total_changes: of.total_changes,
@@ -249,7 +269,25 @@ impl Session {
             memory_budget: of.memory_budget,
             pragmas: of.pragmas.clone(),
             ..Resources::default()
-        }))
+        }
+    }
+
+    /// The open transactions apart from the session, while something is asked through them; [`Session::take_back`] follows.
+    pub(super) fn lend(&mut self) -> Resources {
+        let transactions = std::mem::take(&mut self.resources.transactions);
+        self.lent = true;
+        Resources { transactions, ..self.copied() }
+    }
+
+    pub(super) fn take_back(&mut self, lent: Resources) {
+        self.resources.transactions = lent.transactions;
+        self.lent = false;
+    }
+
+    /// Brings the known schemas up to what these transactions see.
+    pub(super) fn see(&mut self, transactions: &[Option<Transaction>]) {
+        let Session { attached, known, extensions, .. } = self;
+        refresh(attached, transactions, &|name| extensions.collation(name), known);
     }
 
     /// The plan of a statement for what these transactions see.
@@ -261,8 +299,7 @@ impl Session {
         prepared: &Prepared,
         transactions: &[Option<Transaction>],
     ) -> Result<Arc<Planned>> {
-        let Session { attached, known, extensions, .. } = self;
-        refresh(attached, transactions, &|name| extensions.collation(name), known);
+        self.see(transactions);
         self.plan_known(prepared)
     }
 
@@ -281,9 +318,16 @@ impl Session {
         let parameters = prepared.parameter_count();
         let (body, columns) = match prepared.statement() {
             Statement::Select(select) => {
-                let query = bind::query(environment, select, parameters)?;
+                let mut query = bind::query(environment, select, parameters)?;
+                optimize(&mut query);
                 let columns = OutputColumn::of_query(&query);
                 (Body::Query(Arc::new(query)), columns)
+            }
+            statement @ (Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_)) => {
+                let mut plan = bind::modification(environment, statement, parameters)?;
+                optimize(Arc::make_mut(&mut plan.write.source));
+                let columns = OutputColumn::of_modification(&plan);
+                (Body::Modify(Arc::new(plan)), columns)
             }
             _ => (Body::Other, Arc::default()),
         };

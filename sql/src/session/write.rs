@@ -11,12 +11,18 @@ use std::sync::Arc;
 use heddle_value::Value;
 
 use super::TransactionOptions;
-use super::prepared::{Planned, Prepared};
+use super::prepared::{Body, Planned, Prepared};
 use super::run::Finished;
 use super::state::{Session, State};
-use crate::ast::ConflictClause;
-use crate::schema::DatabaseIndex;
-use crate::{Error, Result};
+use crate::ast::{
+    ConflictClause, Delete, IndexHint, Insert, InsertSource, Name, QualifiedName, Statement,
+    TableBody,
+};
+use crate::bind::{self, Environment};
+use crate::optimize::optimize;
+use crate::plan::Modification;
+use crate::schema::{DatabaseIndex, Named};
+use crate::{Error, Result, ddl, modify};
 
 /// What becomes of a statement that fails.
 enum Effect {
@@ -157,12 +163,15 @@ impl Session {
 
     /// The database that a statement will write, as far as is known: the one whose conflicts it waits out.
     fn target(&self, prepared: &Prepared) -> Option<DatabaseIndex> {
-        use crate::ast::Statement;
         let schema = match prepared.statement() {
-            Statement::Insert(insert) => &insert.table.schema,
-            Statement::Update(update) => &update.table.schema,
-            Statement::Delete(delete) => &delete.table.schema,
-            _ => return None,
+            Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
+                return match &prepared.planned()?.body {
+                    Body::Modify(plan) => Some(plan.write.database),
+                    _ => None,
+                };
+            }
+            Statement::Pragma { schema, .. } => schema,
+            statement => return ddl::database_of(statement, &self.known).ok(),
         };
         self.known.find(&schema.as_ref()?.text)
     }
@@ -174,7 +183,123 @@ impl Session {
         planned: &Arc<Planned>,
         parameters: &Arc<[Value]>,
     ) -> Result<Finished> {
-        let _ = (planned, parameters);
-        Err(Error::Unsupported(format!("{} is", super::run::word(prepared.statement()))))
+        let statement = prepared.statement();
+        match statement {
+            Statement::Pragma { .. } => self.set_header(statement).map(|()| Finished::default()),
+            Statement::CreateTable(_)
+            | Statement::CreateIndex(_)
+            | Statement::CreateView(_)
+            | Statement::CreateTrigger(_)
+            | Statement::AlterTable { .. }
+            | Statement::DropTable { .. }
+            | Statement::DropIndex { .. }
+            | Statement::DropView { .. }
+            | Statement::DropTrigger { .. } => {
+                self.change_schema(prepared, planned, parameters).await
+            }
+            _ => match &planned.body {
+                Body::Modify(plan) => self.modify(planned, plan, parameters).await,
+                _ => Err(Error::Unsupported(format!("{} is", super::run::word(statement)))),
+            },
+        }
+    }
+
+    /// INSERT, UPDATE, DELETE.
+    async fn modify(
+        &mut self,
+        planned: &Planned,
+        plan: &Arc<Modification>,
+        parameters: &Arc<[Value]>,
+    ) -> Result<Finished> {
+        let mut running = match planned.take_spare_write() {
+            Some(mut running) => {
+                running.restart(Arc::clone(parameters));
+                running
+            }
+            None => modify::Running::start(Arc::clone(plan), Arc::clone(parameters))?,
+        };
+        let changes = running.run(&mut self.resources).await?;
+        let rows = running.returning();
+        planned.keep_write(running);
+        Ok(Finished { changes, columns: Arc::clone(&planned.columns), rows })
+    }
+
+    /// CREATE, ALTER, DROP.
+    async fn change_schema(
+        &mut self,
+        prepared: &Prepared,
+        planned: &Arc<Planned>,
+        parameters: &Arc<[Value]>,
+    ) -> Result<Finished> {
+        let statement = prepared.statement();
+        if let Statement::DropTable { name, .. } = statement {
+            self.delete_children(planned, name).await?;
+        }
+        let databases = Arc::clone(&planned.databases);
+        let environment = Environment { databases: &databases, extensions: &self.extensions };
+        let resources = &mut self.resources;
+        let outcome = ddl::run(statement, prepared.text(), environment, resources).await?;
+        if let ddl::Outcome::Insert { database, table, .. } = outcome
+            && let Statement::CreateTable(create) = statement
+            && let TableBody::Select(select) = &create.body
+        {
+            let schema = databases.get(database).map(|database| Name::new(&*database.name));
+            let insert = Insert {
+                with: None,
+                conflict: None,
+                table: QualifiedName { schema, name: Name::new(table) },
+                alias: None,
+                columns: Vec::new(),
+                source: InsertSource::Select(select.clone()),
+                upserts: Vec::new(),
+                returning: Vec::new(),
+            };
+            self.within(&Statement::Insert(Box::new(insert)), parameters).await?;
+        }
+        Ok(Finished::default())
+    }
+
+    /// The rows of a table that goes: what their foreign keys' actions do to others, and whether they may go.
+    async fn delete_children(&mut self, planned: &Planned, name: &QualifiedName) -> Result<()> {
+        let schema = name.schema.as_ref().map(|schema| &*schema.text);
+        let found = planned.databases.named(schema, &name.name.text);
+        let (true, Ok((database, Named::Table(_)))) = (self.resources.foreign_keys, found) else {
+            return Ok(());
+        };
+        let Some(of) = planned.databases.get(database) else { return Ok(()) };
+        let is_parent = of.schema.all().any(|named| match named {
+            Named::Table(child) => child.foreign_keys.iter().any(|key| name.name.is(&key.parent)),
+            _ => false,
+        });
+        if !is_parent {
+            return Ok(());
+        }
+        let delete = Delete {
+            with: None,
+            table: QualifiedName { schema: Some(Name::new(&*of.name)), name: name.name.clone() },
+            alias: None,
+            hint: IndexHint::default(),
+            filter: None,
+            returning: Vec::new(),
+            order_by: Vec::new(),
+            limit: None,
+        };
+        self.within(&Statement::Delete(Box::new(delete)), &Arc::default()).await
+    }
+
+    /// Writes rows for another statement: the counters do not tell of it.
+    async fn within(&mut self, statement: &Statement, parameters: &Arc<[Value]>) -> Result<()> {
+        let counters = self.counters();
+        let transactions = std::mem::take(&mut self.resources.transactions);
+        self.see(&transactions);
+        self.resources.transactions = transactions;
+        let environment = Environment { databases: &self.known, extensions: &self.extensions };
+        let count = u32::try_from(parameters.len()).unwrap_or(u32::MAX);
+        let mut plan = bind::modification(environment, statement, count)?;
+        optimize(Arc::make_mut(&mut plan.write.source));
+        let mut running = modify::Running::start(Arc::new(plan), Arc::clone(parameters))?;
+        running.run(&mut self.resources).await?;
+        self.set_counters(counters);
+        Ok(())
     }
 }
