@@ -32,7 +32,8 @@ use sqlite3_parser::lexer::sql::Parser;
 use crate::ast::{Explain, Statement, TransactionKind};
 use crate::{Error, Result};
 use convert::Converter;
-pub(crate) use text::{quoted_if_needed, words};
+pub(crate) use name::unquoted;
+pub(crate) use text::{quoted, quoted_if_needed, words};
 
 /// The longest statement, in bytes: SQLite's default (`SQLITE_LIMIT_SQL_LENGTH`).
 pub const MAX_SQL: usize = 1_000_000_000;

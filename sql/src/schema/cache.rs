@@ -30,7 +30,7 @@ impl Cache {
             return Arc::clone(schema);
         }
         let mut schema =
-            build_with(objects, tx.schema_tree(), database, collations, &mut self.pieces);
+            build_with(objects.objects(), tx.schema_tree(), database, collations, &mut self.pieces);
         if !self.statistics.is_empty() {
             schema = with_statistics(&schema, &self.statistics);
         }

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod alter;
 mod create;
 mod drop;
 mod pair;

@@ -96,9 +96,12 @@ pub(crate) fn differences(setup: &str, statements: &[&str]) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
     let paths: Vec<PathBuf> = ["ours.db", "stock.db"].iter().map(|n| dir.path().join(n)).collect();
     for path in &paths {
-        Connection::open(path).unwrap().execute_batch(setup).unwrap();
+        let stock = Connection::open(path).unwrap();
+        stock.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+        stock.execute_batch(setup).unwrap();
     }
     let stock = Connection::open(&paths[1]).unwrap();
+    stock.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
     let mut found = Vec::new();
     block_on(async {
         let ours = Ours::open(&paths[0]).await;

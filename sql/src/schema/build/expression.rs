@@ -34,7 +34,7 @@ impl Place {
 }
 
 /// Calls `visit` with the expressions right below one, in the order of the text. Queries in it are not entered.
-pub fn each_child(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
+pub fn each_child<'e>(expr: &'e Expr, visit: &mut dyn FnMut(&'e Expr)) {
     match expr {
         Expr::Literal(_)
         | Expr::Parameter { .. }

@@ -85,12 +85,22 @@ pub fn build(
     database: DatabaseIndex,
     collations: Collations<'_>,
 ) -> Arc<Schema> {
+    build_of(objects.objects(), schema_tree, database, collations)
+}
+
+/// As [`build`], of objects as they may become.
+pub(crate) fn build_of(
+    objects: &[Arc<Object>],
+    schema_tree: Tree,
+    database: DatabaseIndex,
+    collations: Collations<'_>,
+) -> Arc<Schema> {
     build_with(objects, schema_tree, database, collations, &mut Pieces::default())
 }
 
 /// As [`build`], taking over what did not change, and leaving what was built.
 pub(super) fn build_with(
-    objects: &raw::Schema,
+    objects: &[Arc<Object>],
     schema_tree: Tree,
     database: DatabaseIndex,
     collations: Collations<'_>,
@@ -120,16 +130,16 @@ pub(super) fn build_with(
 
 /// Objects by the table or view that they are of; what is on none (a trigger of `temp` on another database's
 /// table) by itself.
-fn groups(objects: &raw::Schema) -> Vec<Vec<Arc<Object>>> {
+fn groups(objects: &[Arc<Object>]) -> Vec<Vec<Arc<Object>>> {
     let mut groups: Vec<Vec<Arc<Object>>> = Vec::new();
     let mut by_name: HashMap<Box<str>, usize, FixedState> = HashMap::default();
-    for object in objects.objects() {
+    for object in objects {
         if matches!(object.kind, ObjectKind::Table | ObjectKind::View) {
             by_name.entry(folded(&object.name)).or_insert(groups.len());
             groups.push(vec![Arc::clone(object)]);
         }
     }
-    for object in objects.objects() {
+    for object in objects {
         if matches!(object.kind, ObjectKind::Index | ObjectKind::Trigger) {
             match by_name.get(&folded(&object.table)).and_then(|&at| groups.get_mut(at)) {
                 Some(group) => group.push(Arc::clone(object)),

@@ -343,11 +343,11 @@ impl<'a> Reader<'a> {
         for check in &self.checks {
             names.check(&check.expr, Place::Check)?;
         }
-        for generated in self.columns.iter().filter_map(|column| column.generated.as_ref()) {
-            names.check(&generated.expr, Place::Generated)?;
-        }
         if self.columns.iter().all(|column| column.generated.is_some()) {
             return Err(Error::sql("must have at least one non-generated column"));
+        }
+        for generated in self.columns.iter().filter_map(|column| column.generated.as_ref()) {
+            names.check(&generated.expr, Place::Generated)?;
         }
         self.collect(without_rowid, strict)
     }
