@@ -9,6 +9,7 @@ use bytes::Bytes;
 use heddle_base::{RowId, TreeId};
 use heddle_btree::key;
 use heddle_btree::text::Encoding;
+use heddle_io::BoxFuture;
 use heddle_txn::Step;
 
 use crate::catalog::schema_row::{Place, SchemaRow};
@@ -53,6 +54,21 @@ impl Transaction {
     #[inline]
     pub fn has_writes(&self) -> bool {
         self.inner.has_writes()
+    }
+
+    /// A new file without a name for what does not fit into memory; it vanishes with its last handle. It is in the database's directory, and in
+    /// memory if the database is.
+    ///
+    /// # Errors
+    /// What opening it meets.
+    ///
+    /// # Cancel safety
+    /// Dropped before it ends, the file vanishes.
+    pub fn temporary_file(&self) -> BoxFuture<'static, Result<Arc<dyn heddle_io::File>>> {
+        let directory = self.core.path().parent().filter(|dir| !dir.as_os_str().is_empty());
+        let directory = directory.unwrap_or(std::path::Path::new(".")).to_owned();
+        let io = Arc::clone(&self.core.env.io);
+        Box::pin(async move { Ok(io.open_unlinked(&directory).await?) })
     }
 
     /// Notes that the definition of the tree's table is relied on: a change of it that commits first is a conflict.

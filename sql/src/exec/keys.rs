@@ -43,6 +43,18 @@ pub(crate) struct OrderPart {
     pub(crate) nulls_first: bool,
 }
 
+impl OrderPart {
+    /// From the smallest to the largest, NULLs first.
+    pub(crate) fn ascending(collation: &Collation) -> OrderPart {
+        OrderPart { collation: collation.clone(), descending: false, nulls_first: true }
+    }
+}
+
+/// Whether there are keys that compare as bytes (K2).
+pub(crate) fn has_order(parts: &[OrderPart]) -> bool {
+    parts.iter().all(|part| matches!(part.collation, Collation::BuiltIn(_)))
+}
+
 impl Part {
     fn new(collation: &Collation, descending: bool, nulls_first: bool) -> Part {
         let (stored, classes) = match collation {
@@ -94,8 +106,7 @@ impl KeyMaker {
 
     /// Keys in order (K2); `None` if a collation is a user's.
     pub(crate) fn for_order(parts: &[OrderPart]) -> Option<KeyMaker> {
-        let built_in = |part: &OrderPart| matches!(part.collation, Collation::BuiltIn(_));
-        parts.iter().all(built_in).then(|| KeyMaker {
+        has_order(parts).then(|| KeyMaker {
             parts: parts
                 .iter()
                 .map(|p| Part::new(&p.collation, p.descending, p.nulls_first))

@@ -6,7 +6,8 @@
 //!
 //! - [`Running`]: a query being run. [`Evaluator`]: expressions evaluated by themselves, for who writes rows.
 //! - `basic`, `scan`, `rows`, `join`, `hash_join`, `aggregate`, `distinct`, `sort`, `compound`, `shared`, `recursive`, `window`: operators.
-//!   `subquery`: queries inside expressions. `keys`: bytes that compare as values do.
+//!   `subquery`: queries inside expressions. `keys`: bytes that compare as values do. `spill`: rows sorted
+//!   with the help of a temporary file.
 //!
 //! # Invariants
 //! - X1: operators await; the code of expressions does not. A subquery that an expression turns out to need is run by the operator
@@ -31,6 +32,7 @@ mod running;
 mod scan;
 mod shared;
 mod sort;
+mod spill;
 mod subquery;
 mod vector;
 mod window;

@@ -9,12 +9,12 @@ use std::cmp::Ordering;
 use async_trait::async_trait;
 
 use super::basic::LimitCode;
-use super::batch::BatchBuilder;
 use super::code::{Code, evaluate_batch};
 use super::compile::{Compiled, Compiler};
 use super::context::Context;
 use super::keys::{KeyMaker, OrderPart, compare_in_order};
 use super::operator::Operator;
+use super::spill::{Sorted, Sorter};
 use super::{Batch, Builder, Vector};
 use crate::Result;
 use crate::plan::{ColumnId, Expr, Relation, SortKey};
@@ -87,6 +87,38 @@ impl RowKeys {
         }
     }
 
+    /// As [`RowKeys::push`], of those rows only whose key is below `limit`: gives which.
+    pub(crate) fn push_below(&mut self, columns: &[Vector], rows: usize, limit: &[u8]) -> Vec<u32> {
+        let mut kept = Vec::new();
+        let Some(maker) = &mut self.maker else { return kept };
+        for row in 0..rows {
+            let start = self.bytes.len();
+            for (part, column) in columns.iter().enumerate() {
+                column.with(row, |value| maker.push(part, value, &mut self.bytes));
+            }
+            if self.bytes.get(start..).is_some_and(|key| key < limit) {
+                self.ends.push(self.bytes.len());
+                kept.push(row as u32);
+            } else {
+                self.bytes.truncate(start);
+            }
+        }
+        self.rows += kept.len();
+        kept
+    }
+
+    /// About how many bytes they take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len()
+            + self.ends.len() * 8
+            + self.values.iter().map(Builder::len).sum::<usize>() * 32
+    }
+
+    /// Whether keys are bytes.
+    pub(crate) fn are_bytes(&self) -> bool {
+        self.maker.is_some()
+    }
+
     /// The bytes of a row's key; empty if they are compared by values.
     pub(crate) fn key(&self, row: u32) -> &[u8] {
         let row = row as usize;
@@ -95,30 +127,34 @@ impl RowKeys {
         self.bytes.get(start.unwrap_or(0)..end).unwrap_or_default()
     }
 
-    /// The rows in order (S1); the keys are gone.
-    pub(crate) fn sorted(&mut self) -> Vec<u32> {
+    /// The rows in order (S1).
+    pub(crate) fn order(&mut self) -> Vec<u32> {
         let mut rows: Vec<u32> = (0..self.rows as u32).collect();
-        if self.maker.is_some() {
-            // The first bytes decide most comparisons without a look at the rest.
-            let head = |row: u32| {
-                let key = self.key(row);
-                let mut head = [0; 8];
-                for (to, from) in head.iter_mut().zip(key) {
-                    *to = *from;
-                }
-                (u64::from_be_bytes(head), row)
-            };
-            let mut heads: Vec<(u64, u32)> = rows.iter().map(|row| head(*row)).collect();
-            heads.sort_unstable_by(|(a, x), (b, y)| {
-                a.cmp(b).then_with(|| self.key(*x).cmp(self.key(*y))).then_with(|| x.cmp(y))
-            });
-            rows = heads.into_iter().map(|(_, row)| row).collect();
-        } else {
+        if self.maker.is_none() {
             let values: Vec<Vector> = self.values.iter_mut().map(Builder::take).collect();
             rows.sort_by(|a, b| compare_rows(&values, &self.parts, *a, *b));
+            return rows;
         }
+        // The first bytes decide most comparisons without a look at the rest.
+        let head = |row: u32| {
+            let mut head = [0; 8];
+            for (to, from) in head.iter_mut().zip(self.key(row)) {
+                *to = *from;
+            }
+            (u64::from_be_bytes(head), row)
+        };
+        let mut heads: Vec<(u64, u32)> = rows.iter().map(|row| head(*row)).collect();
+        heads.sort_unstable_by(|(a, x), (b, y)| {
+            a.cmp(b).then_with(|| self.key(*x).cmp(self.key(*y))).then_with(|| x.cmp(y))
+        });
+        heads.into_iter().map(|(_, row)| row).collect()
+    }
+
+    /// The rows in order (S1); the keys are gone.
+    pub(crate) fn sorted(&mut self) -> Vec<u32> {
+        let order = self.order();
         self.clear();
-        rows
+        order
     }
 
     /// Forgets all rows.
@@ -146,14 +182,12 @@ struct Sort {
     input: Box<dyn Operator>,
     order: Order,
     top: Option<LimitCode>,
-    keys: RowKeys,
-    rows: BatchBuilder,
-    /// Rows in order, and which is next.
-    sorted: Option<(Batch, Vec<u32>, usize)>,
+    sorter: Sorter,
+    sorted: Option<Sorted>,
 }
 
 impl Sort {
-    async fn collect(&mut self, cx: &mut Context<'_>) -> Result<(Batch, Vec<u32>)> {
+    async fn collect(&mut self, cx: &mut Context<'_>) -> Result<Sorted> {
         let most = match &self.top {
             Some(top) => {
                 let (skip, count) = top.evaluate(cx).await?;
@@ -164,28 +198,22 @@ impl Sort {
         while most != Some(0)
             && let Some(batch) = self.input.next(cx).await?
         {
-            let columns = evaluate_batch(&self.order.codes, &batch, cx).await?;
-            self.keys.push(&columns, batch.rows());
-            self.rows.push_batch(&batch);
+            self.push(&batch, cx).await?;
+            // S2.
             if let Some(most) = most
-                && self.rows.rows() > most.saturating_mul(2).saturating_add(4 * Batch::ROWS)
+                && self.sorter.in_memory() > most.saturating_mul(2).saturating_add(Batch::ROWS)
             {
-                self.cut(most, cx).await?;
+                let kept = self.sorter.cut(most);
+                self.push(&kept, cx).await?;
+                self.sorter.limit_to_last();
             }
         }
-        let sorted = self.keys.sorted();
-        Ok((self.rows.take(), sorted))
+        self.sorter.finish(cx).await
     }
 
-    /// Keeps the first rows only (S2).
-    async fn cut(&mut self, most: usize, cx: &mut Context<'_>) -> Result<()> {
-        let mut sorted = self.keys.sorted();
-        sorted.truncate(most);
-        let kept = self.rows.take().select(&sorted);
-        let columns = evaluate_batch(&self.order.codes, &kept, cx).await?;
-        self.keys.push(&columns, kept.rows());
-        self.rows.push_batch(&kept);
-        Ok(())
+    async fn push(&mut self, batch: &Batch, cx: &mut Context<'_>) -> Result<()> {
+        let keys = evaluate_batch(&self.order.codes, batch, cx).await?;
+        self.sorter.push(&keys, batch, cx).await
     }
 }
 
@@ -193,21 +221,18 @@ impl Sort {
 impl Operator for Sort {
     fn open(&mut self) {
         self.input.open();
-        self.keys.clear();
-        drop(self.rows.take());
+        self.sorter.clear();
         self.sorted = None;
     }
 
     async fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
         if self.sorted.is_none() {
-            let (rows, sorted) = self.collect(cx).await?;
-            self.sorted = Some((rows, sorted, 0));
+            self.sorted = Some(self.collect(cx).await?);
         }
-        let Some((rows, sorted, at)) = &mut self.sorted else { return Ok(None) };
-        let rest = sorted.get(*at..).unwrap_or_default();
-        let chunk = rest.get(..rest.len().min(Batch::ROWS)).unwrap_or_default();
-        *at += chunk.len();
-        Ok((!chunk.is_empty()).then(|| rows.select(chunk)))
+        match &mut self.sorted {
+            Some(sorted) => sorted.next(cx).await,
+            None => Ok(None),
+        }
     }
 }
 
@@ -229,10 +254,9 @@ pub(crate) fn compile(
     };
     let operator = Sort {
         input: input.operator,
-        keys: RowKeys::new(&order.parts),
+        sorter: Sorter::new(&order.parts, input.columns.len()),
         order,
         top,
-        rows: BatchBuilder::new(input.columns.len()),
         sorted: None,
     };
     Ok(Compiled { operator: Box::new(operator), columns: input.columns })

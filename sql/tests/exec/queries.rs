@@ -160,7 +160,34 @@ fn a_million_rows_of_a_cross_join_stop_when_they_are_interrupted() {
     block_on(async {
         let resources = f.resources().await;
         resources.interrupt.store(true, std::sync::atomic::Ordering::Relaxed);
-        let failed = f.try_sql_with("SELECT count(*) FROM a x, a y, a z", resources).await;
+        let failed = f.try_sql_with("SELECT count(*) FROM a x, a y, a z", resources, false).await;
         assert_eq!(failed, Err("interrupted".to_owned()));
     });
+}
+
+#[test]
+fn what_does_not_fit_into_memory_goes_through_a_file() {
+    let f = Fixture::new(SQL);
+    for sql in [
+        "SELECT id, s, r FROM a ORDER BY k, s DESC, id",
+        "SELECT * FROM a ORDER BY r % 3, k DESC NULLS FIRST",
+        "SELECT id, s FROM a ORDER BY s",
+        "SELECT x.id, y.id, x.s, y.r FROM a x JOIN a y ON x.k = y.k AND y.id < 200 ORDER BY y.r DESC, x.s, x.id LIMIT 3000",
+        "SELECT y, x FROM b ORDER BY y, x, rowid LIMIT 200 OFFSET 50",
+        "SELECT k, s, count(*), sum(r), min(id) FROM a GROUP BY k, s",
+        "SELECT s, group_concat(id), k, r FROM a GROUP BY s",
+        "SELECT y, count(*), max(x) FROM b GROUP BY y",
+        "SELECT s, max(id), k FROM a GROUP BY s, id % 2 HAVING count(*) > 1",
+        "SELECT count(*) FROM (SELECT DISTINCT k, s FROM a)",
+        "SELECT DISTINCT k, s FROM a ORDER BY 1, 2",
+    ] {
+        for memory_budget in [0, 10_000, 60_000] {
+            let ours = block_on(async {
+                let resources = f.resources().await;
+                let resources = heddle_sql::exec::Resources { memory_budget, ..resources };
+                f.try_sql_with(sql, resources, false).await
+            });
+            assert_eq!(ours, f.judge(sql), "{sql} with {memory_budget}");
+        }
+    }
 }

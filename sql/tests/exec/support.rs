@@ -93,13 +93,14 @@ impl Fixture {
 
     /// What a query of SQL gives, by way of the binder.
     pub(crate) fn try_sql(&self, sql: &str) -> Result<Vec<Vec<Value>>, String> {
-        block_on(async { self.try_sql_with(sql, self.resources().await).await })
+        block_on(async { self.try_sql_with(sql, self.resources().await, false).await })
     }
 
     pub(crate) async fn try_sql_with(
         &self,
         sql: &str,
         mut resources: Resources,
+        optimized: bool,
     ) -> Result<Vec<Vec<Value>>, String> {
         let parsed = parse_one(sql).map_err(|e| e.to_string())?;
         let Statement::Select(select) = parsed.statement else { panic!("{sql} is no query") };
@@ -108,7 +109,11 @@ impl Fixture {
         let databases = Databases { list: vec![main] };
         let extensions = self.extensions();
         let environment = Environment { databases: &databases, extensions: &extensions };
-        let query = heddle_sql::bind::query(environment, &select, 0).map_err(|e| e.to_string())?;
+        let mut query =
+            heddle_sql::bind::query(environment, &select, 0).map_err(|e| e.to_string())?;
+        if optimized {
+            heddle_sql::optimize::optimize(&mut query);
+        }
         let mut running =
             Running::start(Arc::new(query), Arc::default()).map_err(|e| e.to_string())?;
         let first = running.all_rows(&mut resources).await.map_err(|e| e.to_string())?;
@@ -122,12 +127,16 @@ impl Fixture {
         Extensions::default()
     }
 
-    /// The query gives what stock SQLite gives, in the same order.
+    /// The query gives what stock SQLite gives, in the same order; optimized, it gives the same rows in any order.
     #[track_caller]
     pub(crate) fn check_sql(&self, sql: &str) {
         let ours = self.try_sql(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
         let theirs = self.judge(sql).unwrap_or_else(|e| panic!("stock: {sql}: {e}"));
         same(sql, &ours, &theirs);
+        let optimized =
+            block_on(async { self.try_sql_with(sql, self.resources().await, true).await });
+        let optimized = optimized.unwrap_or_else(|e| panic!("optimized: {sql}: {e}"));
+        same(&format!("optimized: {sql}"), &sorted(optimized), &sorted(theirs));
     }
 
     pub(crate) async fn resources(&self) -> Resources {
@@ -148,10 +157,6 @@ impl Fixture {
     /// The same, in any order.
     #[track_caller]
     pub(crate) fn check_set(&self, sql: &str, relation: Relation, columns: &[ColumnId]) {
-        let sorted = |mut rows: Vec<Vec<Value>>| {
-            rows.sort_by_key(|row| format!("{row:?}"));
-            rows
-        };
         let judged = sorted(self.judge(sql).unwrap());
         same(sql, &sorted(self.run(relation, columns)), &judged);
     }
@@ -166,6 +171,11 @@ impl Fixture {
         let transaction = block_on(self.database.begin()).unwrap();
         Arc::clone(self.schema(&transaction).table(name).unwrap())
     }
+}
+
+fn sorted(mut rows: Vec<Vec<Value>>) -> Vec<Vec<Value>> {
+    rows.sort_by_key(|row| format!("{row:?}"));
+    rows
 }
 
 /// Fails with the first difference.

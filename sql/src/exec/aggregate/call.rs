@@ -48,6 +48,24 @@ impl Arguments {
         &self.columns
     }
 
+    /// Hands the arguments for a row to `take`, without copying the only one.
+    #[inline]
+    pub(crate) fn with<R>(
+        &self,
+        row: usize,
+        values: &mut Vec<Value>,
+        take: impl FnOnce(&[Value]) -> R,
+    ) -> R {
+        match &*self.columns {
+            [] => take(&[]),
+            [column] => column.with(row, |value| take(std::slice::from_ref(value))),
+            _ => {
+                self.values(row, values);
+                take(values)
+            }
+        }
+    }
+
     /// One argument for a row.
     pub(crate) fn value(&self, argument: usize, row: usize) -> Value {
         self.columns.get(argument).map_or(Value::Null, |column| column.get(row))
@@ -162,6 +180,10 @@ impl Running {
         values: &mut Vec<Value>,
         resources: &mut Resources,
     ) -> Result<()> {
+        if self.seen.is_none() && self.waiting.is_none() {
+            let aggregate = &mut self.aggregate;
+            return Ok(arguments.with(row, values, |values| aggregate.step(resources, values))?);
+        }
         arguments.values(row, values);
         if let Some(seen) = &mut self.seen
             && !seen.insert(values.first())

@@ -2,11 +2,15 @@
 //!
 //! # Invariants
 //! - G1: groups come in the order of their columns, as SQLite gives them, whether the input does or not.
+//! - G4: when the groups are over the memory that is allowed, rows of further groups are sorted aside, and those groups computed one after
+//!   the other at the end, between the others.
 //! - G2: without group columns there is one group, also of no rows.
 //! - G3: a bare column is that of the group's first row; with a `min` or `max` among the aggregates, of the first row that has it. The
 //!   last of several decides; as long as there are only NULLs, it is the last row.
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
+use std::collections::{HashMap, VecDeque};
+use std::iter::Peekable;
 
 use async_trait::async_trait;
 use heddle_value::{Collation, Value, compare};
@@ -17,10 +21,15 @@ use crate::exec::batch::BatchBuilder;
 use crate::exec::code::{Code, evaluate_batch};
 use crate::exec::compile::{Compiled, Compiler};
 use crate::exec::context::Context;
-use crate::exec::keys::{KeyMaker, OrderPart, compare_in_order};
+use crate::exec::keys::{KeyMaker, OrderPart, compare_in_order, has_order};
 use crate::exec::operator::Operator;
+use crate::exec::spill::{Sorted, Sorter};
 use crate::exec::{Batch, Vector};
 use crate::plan::{AggregateCall, ColumnId, Expr, Relation};
+
+/// What a group takes beside its key, and what each of its calls takes, about.
+const GROUP: usize = 200;
+const CALL: usize = 100;
 
 /// An aggregation as it stands in a plan.
 pub(crate) struct Aggregation<'q> {
@@ -69,10 +78,16 @@ pub(crate) fn compile(
         keys: KeyMaker::for_equality(&collations),
         bare_row: bare_row(&calls),
         groups,
-        collations,
+        parts: collations.iter().map(OrderPart::ascending).collect(),
         calls,
         bare,
         ordered: aggregation.ordered,
+        in_order: aggregation.ordered,
+        width: input.columns.len(),
+        bytes: 0,
+        aside: None,
+        late: None,
+        late_groups: VecDeque::new(),
         found: HashMap::default(),
         running: Vec::new(),
         current: None,
@@ -106,11 +121,24 @@ struct Group {
 struct Aggregate {
     input: Box<dyn Operator>,
     groups: Vec<Code>,
-    collations: Vec<Collation>,
+    /// The order of groups.
+    parts: Vec<OrderPart>,
     calls: Vec<Call>,
     bare: Vec<Code>,
     bare_row: BareRow,
+    /// Whether the input comes in the order of the groups.
     ordered: bool,
+    /// Whether what is being taken does.
+    in_order: bool,
+    /// Columns of the input.
+    width: usize,
+    /// Bytes of the groups, about.
+    bytes: usize,
+    /// Rows of groups that have no place in memory (G4).
+    aside: Option<Sorter>,
+    late: Option<Sorted>,
+    /// Groups of those that have ended.
+    late_groups: VecDeque<Group>,
     keys: KeyMaker,
     /// Which group has a key.
     found: HashMap<Box<[u8]>, usize, foldhash::fast::FixedState>,
@@ -118,7 +146,7 @@ struct Aggregate {
     /// If the input is ordered: the key of the last group.
     current: Option<Vec<u8>>,
     /// Groups that are to be given still.
-    finished: Option<std::vec::IntoIter<Group>>,
+    finished: Option<Peekable<std::vec::IntoIter<Group>>>,
     out: BatchBuilder,
     ended: bool,
 }
@@ -137,12 +165,17 @@ impl Aggregate {
     /// Takes the rows of a batch.
     async fn take(&mut self, batch: &Batch, cx: &mut Context<'_>) -> Result<()> {
         let columns = evaluate_batch(&self.groups, batch, cx).await?;
+        let known = self.set_aside(&columns, batch, cx).await?;
+        let (columns, batch) = match &known {
+            Some((columns, batch)) => (columns, batch),
+            None => (&columns, batch),
+        };
         let mut arguments = Vec::with_capacity(self.calls.len());
         for call in &self.calls {
             arguments.push(call.arguments(batch, cx).await?);
         }
         let bare = evaluate_batch(&self.bare, batch, cx).await?;
-        let rows = self.assign(&columns, batch.rows());
+        let rows = self.assign(columns, batch.rows());
         self.take_bare(&rows, &bare, &arguments);
         let mut values = Vec::new();
         for (number, arguments) in arguments.iter().enumerate() {
@@ -181,7 +214,7 @@ impl Aggregate {
             for (part, column) in columns.iter().enumerate() {
                 column.with(row, |value| self.keys.push(part, value, &mut key));
             }
-            if self.ordered {
+            if self.in_order {
                 if self.current.as_ref() != Some(&key) {
                     self.current = Some(key.clone());
                     self.add_group(columns, row);
@@ -194,6 +227,7 @@ impl Aggregate {
                 None => {
                     self.add_group(columns, row);
                     let group = self.running.len() - 1;
+                    self.bytes += key.len() + GROUP + CALL * self.calls.len();
                     self.found.insert(key.as_slice().into(), group);
                     group
                 }
@@ -201,6 +235,36 @@ impl Aggregate {
             out.push(group);
         }
         out
+    }
+
+    /// Once there is no memory for more groups: sorts the rows of others aside, and gives the columns of groups and the batch of those left.
+    async fn set_aside(
+        &mut self,
+        columns: &[Vector],
+        batch: &Batch,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<(Vec<Vector>, Batch)>> {
+        if self.in_order || self.bytes <= cx.resources.memory_budget || !has_order(&self.parts) {
+            return Ok(None);
+        }
+        let (mut known, mut others) = (Vec::new(), Vec::new());
+        let mut key = Vec::new();
+        for row in 0..batch.rows() {
+            key.clear();
+            for (part, column) in columns.iter().enumerate() {
+                column.with(row, |value| self.keys.push(part, value, &mut key));
+            }
+            let list = if self.found.contains_key(&*key) { &mut known } else { &mut others };
+            list.push(row as u32);
+        }
+        let of = |rows: &[u32]| -> Vec<Vector> {
+            columns.iter().map(|column| column.gather(rows)).collect()
+        };
+        if !others.is_empty() {
+            let sorter = self.aside.get_or_insert_with(|| Sorter::new(&self.parts, self.width));
+            sorter.push(&of(&others), &batch.select(&others), cx).await?;
+        }
+        Ok(Some((of(&known), batch.select(&known))))
     }
 
     fn add_group(&mut self, columns: &[Vector], row: usize) {
@@ -258,20 +322,7 @@ impl Aggregate {
             groups.push(self.new_group(Vec::new()));
         }
         if !self.ordered {
-            let parts: Vec<OrderPart> = self
-                .collations
-                .iter()
-                .map(|collation| OrderPart {
-                    collation: collation.clone(),
-                    descending: false,
-                    nulls_first: true,
-                })
-                .collect();
-            groups.sort_by(|a, b| {
-                let pairs = a.values.iter().zip(&b.values).zip(&parts);
-                let mut orders = pairs.map(|((a, b), part)| compare_in_order(a, b, part));
-                orders.find(|order| order.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
-            });
+            groups.sort_by(|a, b| compare_groups(a, b, &self.parts));
         }
         self.found.clear();
         groups
@@ -296,18 +347,15 @@ impl Group {
     }
 }
 
-#[async_trait]
-impl Operator for Aggregate {
-    fn open(&mut self) {
-        self.input.open();
-        self.found.clear();
-        self.running.clear();
-        self.current = None;
-        self.finished = None;
-        self.ended = false;
-    }
+fn compare_groups(a: &Group, b: &Group, parts: &[OrderPart]) -> Ordering {
+    let pairs = a.values.iter().zip(&b.values).zip(parts);
+    let mut orders = pairs.map(|((a, b), part)| compare_in_order(a, b, part));
+    orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+}
 
-    async fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
+impl Aggregate {
+    /// Takes the input, and gives groups that have ended if it is ordered.
+    async fn read(&mut self, cx: &mut Context<'_>) -> Result<()> {
         while !self.ended && self.out.rows() < Batch::ROWS {
             let Some(batch) = self.input.next(cx).await? else {
                 self.ended = true;
@@ -318,19 +366,80 @@ impl Operator for Aggregate {
                 self.running.push(group);
             }
             self.take(&batch, cx).await?;
-            if self.ordered && self.running.len() > 1 {
-                // All but the last have ended.
-                let last = self.running.pop();
-                for group in std::mem::replace(&mut self.running, last.into_iter().collect()) {
+            if self.ordered {
+                for group in self.all_but_last() {
                     self.give(group, cx)?;
                 }
             }
         }
-        if self.ended && self.finished.is_none() {
-            self.finished = Some(self.finish().into_iter());
+        Ok(())
+    }
+
+    /// Of groups that come in order, those that have ended.
+    fn all_but_last(&mut self) -> Vec<Group> {
+        let last = self.running.pop();
+        std::mem::replace(&mut self.running, last.into_iter().collect())
+    }
+
+    /// Goes on with the rows that were sorted aside until a group of theirs has ended, or all have.
+    async fn read_late(&mut self, cx: &mut Context<'_>) -> Result<()> {
+        while self.late_groups.is_empty()
+            && let Some(sorted) = &mut self.late
+        {
+            match sorted.next(cx).await? {
+                Some(batch) => {
+                    self.take(&batch, cx).await?;
+                    let ended = self.all_but_last();
+                    self.late_groups.extend(ended);
+                }
+                None => {
+                    self.late = None;
+                    self.late_groups.extend(self.running.drain(..));
+                }
+            }
         }
-        while self.out.rows() < Batch::ROWS {
-            let Some(group) = self.finished.as_mut().and_then(Iterator::next) else { break };
+        Ok(())
+    }
+
+    /// The next group, once all input is taken (G1, G4).
+    async fn next_group(&mut self, cx: &mut Context<'_>) -> Result<Option<Group>> {
+        self.read_late(cx).await?;
+        let Some(finished) = &mut self.finished else { return Ok(None) };
+        let late_first = match (finished.peek(), self.late_groups.front()) {
+            (Some(group), Some(late)) => compare_groups(late, group, &self.parts).is_lt(),
+            (None, late) => late.is_some(),
+            (Some(_), None) => false,
+        };
+        Ok(if late_first { self.late_groups.pop_front() } else { finished.next() })
+    }
+}
+
+#[async_trait]
+impl Operator for Aggregate {
+    fn open(&mut self) {
+        self.input.open();
+        self.found.clear();
+        self.running.clear();
+        self.current = None;
+        self.finished = None;
+        self.ended = false;
+        self.in_order = self.ordered;
+        self.bytes = 0;
+        (self.aside, self.late) = (None, None);
+        self.late_groups.clear();
+    }
+
+    async fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
+        self.read(cx).await?;
+        if self.ended && self.finished.is_none() {
+            self.finished = Some(self.finish().into_iter().peekable());
+            if let Some(mut sorter) = self.aside.take() {
+                self.late = Some(sorter.finish(cx).await?);
+                self.in_order = true;
+            }
+        }
+        while self.ended && self.out.rows() < Batch::ROWS {
+            let Some(group) = self.next_group(cx).await? else { break };
             self.give(group, cx)?;
         }
         Ok((self.out.rows() > 0).then(|| self.out.take()))

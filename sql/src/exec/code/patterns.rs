@@ -6,6 +6,7 @@ use super::{Evaluated, LikeNode};
 use crate::Error;
 use crate::ast::LikeOp;
 use crate::exec::context::{Context, ReadyPattern};
+use crate::exec::{Builder, Vector};
 
 impl LikeNode {
     /// The operator on evaluated operands; `None` is NULL.
@@ -50,12 +51,38 @@ impl LikeNode {
             *place = Some(ReadyPattern { text: pattern_text, escape, case_sensitive, pattern });
         }
         let Some(ready) = place else { return Ok(None) };
-        let matched = match value {
-            Value::Text(text) => ready.pattern.matches(text.as_bytes()),
-            Value::Blob(blob) => ready.pattern.matches(blob.as_bytes()),
-            other => ready.pattern.matches(other.to_text().as_bytes()),
+        Ok(Some(matches(&ready.pattern, value) != self.not))
+    }
+
+    /// The operator on all values of a column and one pattern.
+    pub(super) fn test_all(
+        &self,
+        values: &Vector,
+        pattern: &Value,
+        cx: &mut Context<'_>,
+    ) -> Evaluated<Vector> {
+        // The first makes the pattern ready, and finds what is wrong with it.
+        self.test(&Value::text(""), pattern, None, cx)?;
+        let ready = cx.state.patterns.get(self.cache).and_then(Option::as_ref);
+        let Some(ready) = ready.filter(|_| !pattern.is_null()) else {
+            return Ok(Vector::constant(Value::Null, values.len()));
         };
-        Ok(Some(matched != self.not))
+        let mut out = Builder::default();
+        for row in 0..values.len() {
+            match values.with(row, |v| (!v.is_null()).then(|| matches(&ready.pattern, v))) {
+                Some(matched) => out.push_integer(i64::from(matched != self.not)),
+                None => out.push_null(),
+            }
+        }
+        Ok(out.finish())
+    }
+}
+
+fn matches(pattern: &LikePattern, value: &Value) -> bool {
+    match value {
+        Value::Text(text) => pattern.matches(text.as_bytes()),
+        Value::Blob(blob) => pattern.matches(blob.as_bytes()),
+        other => pattern.matches(other.to_text().as_bytes()),
     }
 }
 

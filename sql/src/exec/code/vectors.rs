@@ -72,6 +72,11 @@ impl Node {
                     Some(escape) => Some(escape.batch(batch, cx)?),
                     None => None,
                 };
+                if let (Form::Constant(pattern, _), None) = (pattern.form(), &escape)
+                    && rows > 0
+                {
+                    return like.test_all(&value, pattern, cx);
+                }
                 let mut out = Builder::default();
                 for row in 0..rows {
                     let escape = escape.as_ref().map(|escape| escape.get(row));
