@@ -191,9 +191,11 @@ impl Binder<'_> {
         };
         let column = table.columns.get(place)?;
         let place = if table.rowid_alias == Some(place) { None } else { u16::try_from(place).ok() };
+        // OLD.x and NEW.x have a collation, but no affinity unless they are the rowid.
+        let is_image = written.table.is_some_and(|of| !of.is(&table.name));
         Some(Typed {
             expr: Expr::Row(kind.column(place)),
-            affinity: Some(column.affinity),
+            affinity: Some(column.affinity).filter(|_| !is_image || place.is_none()),
             collation: Some(column.collation.clone()),
             explicit: false,
             declared_type: column.declared_type.clone(),

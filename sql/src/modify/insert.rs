@@ -138,6 +138,10 @@ impl Machine<'_> {
         ready: Ready,
     ) -> Result<()> {
         let table = &write.table;
+        if self.has_foreign_keys(write) {
+            let new = run.rules.row().clone();
+            self.note_keys(write, &new, 1, None).await?;
+        }
         let transaction = self.resources.transaction(write.database)?;
         for (index, entry) in table.indexes.iter().zip(ready.entries) {
             if let Some(entry) = entry {

@@ -24,6 +24,8 @@ pub(super) struct Machine<'m> {
     pub(super) active: Vec<usize>,
     /// Rows changed by the statement that runs, not by its triggers.
     pub(super) changes: i64,
+    /// What immediate foreign keys miss.
+    pub(super) violations: i64,
     /// The rows of RETURNING.
     pub(super) returned: &'m mut Vec<Vec<Value>>,
 }
@@ -111,6 +113,7 @@ pub(super) fn given_values(given: &Given, image: &RowImage) -> Vec<Value> {
 impl Machine<'_> {
     /// Runs a statement to its end.
     pub(super) async fn write(&mut self, write: &Write, run: &mut WriteRun) -> Result<()> {
+        self.check_schema(write, run)?;
         self.transaction(write)?.make_room().await?;
         if !write.collect {
             while let Some(batch) = run.source.next_batch(self.resources).await? {
@@ -136,6 +139,13 @@ impl Machine<'_> {
         Ok(())
     }
 
+    /// # Errors
+    /// What is wrong with what the statement has to look at, whatever its rows.
+    pub(super) fn check_schema(&self, write: &Write, run: &WriteRun) -> Result<()> {
+        let is_insert = matches!(write.action, Action::Insert(_));
+        self.check_foreign_keys(write, run.touched.as_ref(), is_insert)
+    }
+
     async fn row(&mut self, write: &Write, run: &mut WriteRun, row: Vec<Value>) -> Result<()> {
         match &write.action {
             Action::Insert(insert) => self.insert_row(write, run, insert, row).await,
@@ -149,8 +159,7 @@ impl Machine<'_> {
     }
 
     pub(super) fn format(&mut self, write: &Write) -> Result<Format> {
-        let transaction = self.transaction(write)?;
-        Ok(Format { encoding: transaction.encoding(), constants: transaction.has_constants() })
+        Ok(Format::of(self.transaction(write)?))
     }
 
     /// The row with this key as it is now, with its virtual columns; it becomes the row under construction too.

@@ -3,7 +3,7 @@
 //! - [`Running`]: a statement being run. `machine`: what runs, a statement of a trigger included.
 //! - `insert`, `update`: what is done with a row. `conflict`: what is in a row's way, and what becomes of it.
 //! - `rules`: the values, checks and index entries of a row; `stored`: rows as keys and records.
-//! - `trigger`: programs.
+//! - `trigger`: programs. `foreign`: foreign keys.
 //!
 //! # Invariants
 //! - M1: a row is written when all its constraints are known to hold: its record, its entries, and no await between them.
@@ -12,6 +12,7 @@
 //! - M3: an expression of a row's rules sees the row alone; it has no subqueries, so that it is evaluated without await.
 
 mod conflict;
+mod foreign;
 mod insert;
 mod machine;
 mod rules;
@@ -26,7 +27,7 @@ use heddle_value::Value;
 use crate::ast::ConflictClause;
 use crate::exec::Resources;
 use crate::plan::Modification;
-use crate::{Error, Result};
+use crate::{ConstraintKind, Error, Result};
 use machine::{Machine, WriteRun};
 use trigger::Pool;
 
@@ -75,9 +76,15 @@ impl Running {
             pool,
             active: Vec::new(),
             changes: 0,
+            violations: 0,
             returned,
         };
-        let done = machine.write(&plan.write, root).await;
+        // What is wrong with the schema is said before anything counts as run.
+        machine.check_schema(&plan.write, root)?;
+        let mut done = machine.write(&plan.write, root).await;
+        if done.is_ok() && machine.violations > 0 {
+            done = Err(violated());
+        }
         let changes = machine.changes;
         let kept = match &done {
             Ok(()) => true,
@@ -91,6 +98,15 @@ impl Running {
     /// The rows of RETURNING, in the order in which they were written; those that were not taken yet.
     pub fn returning(&mut self) -> Vec<Vec<Value>> {
         std::mem::take(&mut self.returned)
+    }
+}
+
+/// What is said of a foreign key that does not hold.
+fn violated() -> Error {
+    Error::Constraint {
+        kind: ConstraintKind::ForeignKey,
+        what: String::new(),
+        action: ConflictClause::Abort,
     }
 }
 

@@ -9,6 +9,7 @@ use heddle_btree::key::{self, KeyShape, encode_values};
 use heddle_btree::record::{self, Record, RecordError};
 use heddle_btree::text::{self, Encoding};
 use heddle_btree::value::ValueRef;
+use heddle_engine::Transaction;
 use heddle_engine::raw::Tree;
 use heddle_value::{Affinity, Value};
 use smallvec::SmallVec;
@@ -23,6 +24,12 @@ pub(super) struct Format {
     pub(super) encoding: Encoding,
     /// Whether records have constants for 0 and 1.
     pub(super) constants: bool,
+}
+
+impl Format {
+    pub(super) fn of(transaction: &Transaction) -> Format {
+        Format { encoding: transaction.encoding(), constants: transaction.has_constants() }
+    }
 }
 
 /// A key with its record.

@@ -91,8 +91,14 @@ impl Machine<'_> {
     ) -> Result<bool> {
         for id in programs {
             let Some(program) = self.programs.get(id.0) else { continue };
-            if !self.resources.recursive_triggers && self.active.contains(&program.trigger) {
+            if !self.resources.recursive_triggers
+                && !program.is_action
+                && self.active.contains(&program.trigger)
+            {
                 continue;
+            }
+            if let Some(problem) = &program.problem {
+                return Err(Error::sql(problem.to_string()));
             }
             if self.active.len() >= MAX_DEPTH {
                 return Err(Error::sql("triggers nested too deep"));

@@ -131,8 +131,18 @@ impl Machine<'_> {
                 None => return Ok(()),
             }
         }
-        self.store_changed(write, run, change, &key, old, &mut ready)?;
+        let touched = Some(change.touched);
+        if self.has_foreign_keys(write) {
+            self.note_keys(write, &old, -1, touched).await?;
+            self.resources.transaction(write.database)?.erase(&table.tree, key.clone())?;
+            self.erase_touched(write, run, change, &old)?;
+            *run.rules.row() = new.clone();
+            self.note_keys(write, &new, 1, touched).await?;
+        }
+        let is_out = self.has_foreign_keys(write);
+        self.store_changed(write, run, change, &key, (old, is_out), &mut ready)?;
         self.changes += 1;
+        self.act(write, &seen, Some(&new), touched).await?;
         if run.returning.is_empty() && change.triggers.after.is_empty() {
             return Ok(());
         }
@@ -141,13 +151,14 @@ impl Machine<'_> {
         Ok(())
     }
 
+    /// Writes a row in the place of the old one. `is_out`: whose entries were taken out already.
     fn store_changed(
         &mut self,
         write: &Write,
         run: &mut WriteRun,
         change: &Change<'_>,
         key: &Bytes,
-        old: RowImage,
+        (old, is_out): (RowImage, bool),
         ready: &mut Ready,
     ) -> Result<()> {
         let table = &write.table;
@@ -155,7 +166,10 @@ impl Machine<'_> {
         let new_rowid = run.rules.row().rowid.clone();
         let old_rowid = old.rowid.clone();
         *run.rules.row() = old;
-        let before = run.rules.entries(Some(change.touched), format, self.resources)?;
+        let before = match is_out {
+            true => vec![None; table.indexes.len()],
+            false => run.rules.entries(Some(change.touched), format, self.resources)?,
+        };
         let transaction = self.resources.transaction(write.database)?;
         for ((index, old), new) in table.indexes.iter().zip(before).zip(&mut ready.entries) {
             store_entry(transaction, &index.tree, old, new.take())?;
@@ -173,6 +187,24 @@ impl Machine<'_> {
             if let Value::Integer(rowid) = new_rowid {
                 transaction.note_rowid_used(&table.tree, RowId(rowid));
             }
+        }
+        Ok(())
+    }
+
+    /// Takes the old entries of a row out before foreign keys look at what will be.
+    fn erase_touched(
+        &mut self,
+        write: &Write,
+        run: &mut WriteRun,
+        change: &Change<'_>,
+        old: &RowImage,
+    ) -> Result<()> {
+        let format = self.format(write)?;
+        *run.rules.row() = old.clone();
+        let before = run.rules.entries(Some(change.touched), format, self.resources)?;
+        let transaction = self.resources.transaction(write.database)?;
+        for (index, entry) in write.table.indexes.iter().zip(before) {
+            store_entry(transaction, &index.tree, entry, None)?;
         }
         Ok(())
     }
@@ -217,6 +249,7 @@ impl Machine<'_> {
                 None => return Ok(()),
             }
         }
+        self.note_keys(write, &old, -1, None).await?;
         let format = self.format(write)?;
         let rowid = old.rowid.clone();
         *run.rules.row() = old;
@@ -231,6 +264,7 @@ impl Machine<'_> {
         {
             transaction.note_rowid_deleted(&table.tree, RowId(rowid), table.autoincrement);
         }
+        self.act(write, &seen, None, None).await?;
         if counted {
             self.changes += 1;
             self.note_returned(write, run, &seen).await?;

@@ -24,8 +24,9 @@ pub use expr::{
     InSet, Members, Subquery, SubqueryId, TriggerColumn,
 };
 pub use modify::{
-    Action, ColumnSource, Fired, Given, IndexRule, Insert, Modification, Program, ProgramId, Rules,
-    Step, Update, Upsert, UpsertTarget, UpsertUpdate, Write,
+    Action, ActionProgram, ChildKey, ColumnSource, Fired, ForeignKeys, Given, IndexRule, Insert,
+    KeyLookup, Modification, ParentKey, Program, ProgramId, Rules, Step, Update, Upsert,
+    UpsertTarget, UpsertUpdate, Write,
 };
 pub use relation::{
     Access, Bound, Frame, FrameBound, JoinAlgorithm, JoinKind, Relation, RowSource, Scan, SharedId,

@@ -47,6 +47,10 @@ pub struct Write {
     pub collect: bool,
     /// What OR says, here or in the statement that a trigger belongs to.
     pub conflict: Option<ConflictClause>,
+    /// The table's foreign keys, as child and as parent.
+    pub foreign: ForeignKeys,
+    /// Whether the source is one row, and no trigger is fired.
+    pub single: bool,
     /// What is done with each row.
     pub action: Action,
     /// What RETURNING computes.
@@ -192,6 +196,10 @@ pub struct Program {
     pub when: Option<Expr>,
     /// The statements.
     pub steps: Vec<Step>,
+    /// Whether it is what a foreign key says, which is done however deep.
+    pub is_action: bool,
+    /// Why it can't be run, if it is one that is needed only where foreign keys are enforced.
+    pub problem: Option<Box<str>>,
 }
 
 /// A statement of a trigger.
@@ -201,4 +209,80 @@ pub enum Step {
     Write(Box<Write>),
     /// SELECT, for what it calls.
     Query(Arc<Query>),
+}
+
+/// The foreign keys that a table takes part in.
+#[derive(Debug, Clone, Default)]
+pub struct ForeignKeys {
+    /// Its own.
+    pub children: Vec<ChildKey>,
+    /// Those that refer to it.
+    pub parents: Vec<ParentKey>,
+}
+
+impl ForeignKeys {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.children.is_empty() && self.parents.is_empty()
+    }
+}
+
+/// A foreign key of the table that is written.
+#[derive(Debug, Clone)]
+pub struct ChildKey {
+    /// The table's columns.
+    pub columns: Vec<u16>,
+    /// The table it refers to.
+    pub parent: Option<Arc<Table>>,
+    /// Where the parent's key is looked up.
+    pub lookup: KeyLookup,
+    /// The parent's columns.
+    pub parent_columns: Vec<u16>,
+    /// Whether the table refers to itself.
+    pub is_self: bool,
+    /// Whether it is checked at the commit.
+    pub deferred: bool,
+    /// What is wrong with it.
+    pub problem: Option<Box<str>>,
+}
+
+/// Where a parent's key is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyLookup {
+    /// By rowid.
+    Rowid,
+    /// In a WITHOUT ROWID table's own tree.
+    Primary,
+    /// In the parent's index with this number.
+    Index(usize),
+}
+
+/// A foreign key that refers to the table that is written.
+#[derive(Debug, Clone)]
+pub struct ParentKey {
+    /// The table that has it.
+    pub child: Arc<Table>,
+    /// Whether that is the same table.
+    pub is_self: bool,
+    /// The child's columns.
+    pub child_columns: Vec<u16>,
+    /// The columns of the table that is written.
+    pub columns: Vec<u16>,
+    /// Whether it is checked at the commit.
+    pub deferred: bool,
+    /// What it says of deleted rows.
+    pub on_delete: Option<ActionProgram>,
+    /// What it says of changed rows.
+    pub on_update: Option<ActionProgram>,
+    /// What is wrong with it.
+    pub problem: Option<Box<str>>,
+}
+
+/// What a foreign key does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ActionProgram {
+    /// The program.
+    pub program: ProgramId,
+    /// Whether it only refuses.
+    pub restrict: bool,
 }

@@ -8,6 +8,7 @@
 )]
 
 mod conflicts;
+mod foreign;
 mod rows;
 mod support;
 mod triggers;

@@ -8,7 +8,8 @@ use crate::ast::{self, ConflictClause, IndexHint, IndexedColumn, InsertSource, U
 use crate::bind::Binder;
 use crate::bind::column::is_rowid_name;
 use crate::plan::{
-    Action, ColumnSource, Expr, Given, Insert, Query, Upsert, UpsertTarget, UpsertUpdate, Write,
+    Action, ColumnSource, Expr, Given, Insert, Query, Relation, Upsert, UpsertTarget, UpsertUpdate,
+    Write,
 };
 use crate::schema::{Index, IndexKey};
 use crate::{Error, Result};
@@ -37,6 +38,8 @@ impl Maker<'_> {
         Ok(Write {
             database: target.database,
             rules: self.rules(&target)?,
+            foreign: self.foreign_keys(&target),
+            single: !has_triggers && is_single(&source),
             collect: has_triggers || reads(&source, &target),
             source: Arc::new(source),
             conflict,
@@ -141,6 +144,15 @@ impl Maker<'_> {
         let conflict = Some(ConflictClause::Abort);
         let triggers = self.fired(target, &Event::of_sets(written), conflict);
         Ok(UpsertUpdate { filter, sets, triggers })
+    }
+}
+
+/// Whether a query is one row as written.
+fn is_single(query: &Query) -> bool {
+    match &query.relation {
+        Relation::Unit => true,
+        Relation::Values { rows, .. } => rows.len() == 1,
+        _ => false,
     }
 }
 

@@ -1,11 +1,13 @@
 //! INSERT, UPDATE, DELETE, and the programs of the triggers that they fire.
 //!
-//! - `target`: what is written to; `rules`: what holds for its rows. `insert`, `update`: the statements.
+//! - `target`: what is written to; `rules`: what holds for its rows. `insert`, `update`: the statements. `foreign`: foreign
+//!   keys.
 //!
 //! # Invariants
 //! - M1: a trigger is bound once for each conflict clause that it may run under, so that triggers may fire each other in a circle.
 //! - M2: triggers are bound one after the other and not inside each other: a long chain of them takes no stack.
 
+mod foreign;
 mod insert;
 mod rules;
 mod target;
@@ -36,8 +38,10 @@ pub fn modification(
         environment,
         programs: Vec::new(),
         known: HashMap::new(),
+        actions: HashMap::new(),
         triggers: Vec::new(),
         pending: Vec::new(),
+        soft: false,
         names: Vec::new(),
         infos: Vec::new(),
     };
@@ -73,6 +77,10 @@ struct Pending {
     trigger: Arc<Trigger>,
     number: usize,
     around: Around,
+    /// Whether it is what a foreign key says.
+    is_action: bool,
+    /// Whether what is wrong with it is an error only when it is run: it belongs to what a foreign key says.
+    soft: bool,
 }
 
 /// What is known while a statement is bound.
@@ -82,9 +90,13 @@ struct Maker<'a> {
     programs: Vec<Option<Program>>,
     /// By the trigger's number and the conflict clause (M1).
     known: HashMap<(usize, Option<u8>), usize>,
+    /// What foreign keys do, by where the key is and whether its parent is changed.
+    actions: HashMap<(usize, bool), ProgramId>,
     /// By their numbers.
     triggers: Vec<Arc<Trigger>>,
     pending: Vec<Pending>,
+    /// Of the program that is bound now, see [`Pending`].
+    soft: bool,
     /// RETURNING's.
     names: Vec<Box<str>>,
     infos: Vec<ColumnInfo>,
@@ -111,8 +123,21 @@ impl<'a> Maker<'a> {
     }
 
     fn bind_pending(&mut self) -> Result<()> {
-        while let Some(Pending { program, trigger, number, around }) = self.pending.pop() {
-            let bound = self.program(&trigger, number, &around)?;
+        while let Some(Pending { program, trigger, number, around, is_action, soft }) =
+            self.pending.pop()
+        {
+            self.soft = soft;
+            let bound = match self.program(&trigger, number, &around) {
+                Ok(bound) => Program { is_action, ..bound },
+                Err(error) if soft => Program {
+                    trigger: number,
+                    when: None,
+                    steps: Vec::new(),
+                    is_action,
+                    problem: Some(error.to_string().into()),
+                },
+                Err(error) => return Err(error),
+            };
             if let Some(place) = self.programs.get_mut(program) {
                 *place = Some(bound);
             }
@@ -137,7 +162,7 @@ impl<'a> Maker<'a> {
                 other => Step::Write(Box::new(self.statement(other, around)?)),
             });
         }
-        Ok(Program { trigger: number, when, steps })
+        Ok(Program { trigger: number, when, steps, is_action: false, problem: None })
     }
 
     /// The triggers of a target that an event fires, bound later.
@@ -187,7 +212,9 @@ impl<'a> Maker<'a> {
             bare: None,
         };
         let around = Around { row: Some(row), home: Some(trigger.database), conflict };
-        self.pending.push(Pending { program, trigger: Arc::clone(trigger), number, around });
+        let trigger = Arc::clone(trigger);
+        let soft = self.soft;
+        self.pending.push(Pending { program, trigger, number, around, is_action: false, soft });
         ProgramId(program)
     }
 }

@@ -87,6 +87,8 @@ impl Maker<'_> {
             database: target.database,
             rules: self.rules(&target)?,
             source: Arc::new(source),
+            foreign: self.foreign_keys(&target),
+            single: false,
             collect: true,
             conflict: around.conflict,
             action,
