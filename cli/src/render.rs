@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use comfy_table::{
-    Cell as TableCell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets,
+    Cell as TableCell, CellAlignment, ColumnConstraint, ContentArrangement, Table, TableComponent,
+    Width, presets,
 };
 use heddledb::{Row, ValueType};
 
@@ -217,6 +218,20 @@ impl<'s> Renderer<'s> {
             _ => presets::NOTHING,
         };
         table.load_preset(preset).set_content_arrangement(ContentArrangement::Dynamic);
+        // The line below the names is as thin as the others.
+        let thin = match settings.mode {
+            Mode::Box => Some(['\u{2502}', '\u{2500}', '\u{251c}', '\u{253c}', '\u{2524}']),
+            Mode::Table => Some(['|', '-', '+', '+', '+']),
+            _ => None,
+        };
+        if let Some([vertical, line, left, middle, right]) = thin {
+            table
+                .set_style(TableComponent::VerticalLines, vertical)
+                .set_style(TableComponent::HeaderLines, line)
+                .set_style(TableComponent::LeftHeaderIntersection, left)
+                .set_style(TableComponent::MiddleHeaderIntersections, middle)
+                .set_style(TableComponent::RightHeaderIntersection, right);
+        }
         if settings.shows_headers() {
             let center = if settings.mode == Mode::Column {
                 CellAlignment::Left

@@ -41,7 +41,10 @@ pub(crate) fn show(shell: &mut Shell, seconds: Option<&str>) -> Result<()> {
     }
     writeln!(shell.output, "commits/s conflicts/s retries/s syncs/s log KiB/s versions KiB open")?;
     for _ in 0..seconds {
-        #[allow(clippy::disallowed_methods, reason = "the shell's own pace, outside of any simulated world")]
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "the shell's own pace, outside of any simulated world"
+        )]
         std::thread::sleep(Duration::from_secs(1));
         let now = shell.database.engine().metrics();
         writeln!(
