@@ -22,7 +22,7 @@ use crate::plan::{CompareOp, Comparison, JoinKind};
 use crate::{Error, Result};
 
 /// No row.
-const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// Keys of one side.
 struct Side {
@@ -263,8 +263,8 @@ fn joined(left: &Batch, right: &Batch, pairs: &[(u32, u32)]) -> Batch {
     Batch::new(columns, pairs.len())
 }
 
-/// As [`joined`], where a side may have no row.
-fn joined_padded(
+/// Pairs of rows of two batches, where a side may have no row.
+pub(crate) fn joined_padded(
     left: &Batch,
     widths: (usize, usize),
     right: &Batch,

@@ -1,4 +1,5 @@
-//! Joins by a nested loop: the right side runs for each row of the left one.
+//! Joins by a nested loop: the right side runs for each row of the left one. Where that is a table's scan by keys of the left row,
+//! `lookup_join` has a shorter loop.
 //!
 //! # Invariants
 //! - J1: whenever the right side is asked for rows, or ON is evaluated, the registers of the left row are set: who reads our rows may
@@ -15,8 +16,8 @@ use super::batch::{BatchBuilder, Part};
 use super::code::{Code, filter};
 use super::compile::{Compiled, Compiler};
 use super::context::Context;
-use super::hash_join;
 use super::operator::Operator;
+use super::{hash_join, lookup_join};
 use crate::plan::{ColumnId, Expr, JoinAlgorithm, JoinKind, Relation};
 use crate::{Error, Result};
 
@@ -58,6 +59,10 @@ pub(crate) fn compile(
 
 fn by_loop(compiler: &mut Compiler<'_>, join: &Join<'_>) -> Result<Compiled> {
     let left = compiler.relation(join.left)?;
+    let left = match lookup_join::compile(compiler, join, left)? {
+        Ok(compiled) => return Ok(compiled),
+        Err(left) => left,
+    };
     let (right, mut used) = compiler.with_registers(join.right)?;
     let dependent = used.iter().any(|id| left.columns.contains(id));
     let outer = matches!(join.kind, JoinKind::Right | JoinKind::Full);

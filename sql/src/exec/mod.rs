@@ -5,7 +5,7 @@
 //! [`Resources`] (`context`).
 //!
 //! - [`Running`]: a query being run. [`Evaluator`]: expressions evaluated by themselves, for who writes rows.
-//! - `basic`, `scan`, `rows`, `join`, `hash_join`, `aggregate`, `distinct`, `sort`, `compound`, `shared`, `recursive`, `window`: operators.
+//! - `basic`, `scan`, `rows`, `join`, `hash_join`, `lookup_join`, `aggregate`, `distinct`, `sort`, `compound`, `shared`, `recursive`, `window`: operators.
 //!   `subquery`: queries inside expressions. `keys`: bytes that compare as values do. `spill`: rows sorted
 //!   with the help of a temporary file.
 //!
@@ -25,6 +25,7 @@ mod distinct;
 mod hash_join;
 mod join;
 mod keys;
+mod lookup_join;
 mod operator;
 mod recursive;
 mod rows;

@@ -50,6 +50,29 @@ fn joins_of_every_kind() {
 }
 
 #[test]
+fn joins_that_look_rows_up() {
+    let f = Fixture::new(&format!(
+        "{SQL} CREATE INDEX a_k ON a (k, r); CREATE INDEX b_x ON b (x); CREATE INDEX b_zx ON b (z, x);"
+    ));
+    for sql in [
+        "SELECT b.rowid, a.id, a.s FROM b CROSS JOIN a ON a.id = b.x * 30 ORDER BY 1, 2",
+        "SELECT b.rowid, a.id, a.s FROM b LEFT JOIN a ON a.id = b.x * 60 ORDER BY 1, 2",
+        "SELECT b.rowid, a.id FROM b LEFT JOIN a ON a.k = b.x AND a.r > b.z * 20 ORDER BY 1, 2",
+        "SELECT a.id, b.rowid FROM a LEFT JOIN b ON b.x = a.k AND b.y > 's3' ORDER BY 1, 2",
+        "SELECT a.id, b.rowid, c.id FROM a LEFT JOIN b ON b.x = a.k LEFT JOIN a c ON c.id = b.rowid AND c.s < a.s ORDER BY 1, 2",
+        "SELECT count(*), sum(c.id) FROM b JOIN a ON a.k = b.x JOIN a c ON c.k = a.k",
+        "SELECT a.id, (SELECT count(*) FROM b LEFT JOIN a c ON c.id = b.x + a.id WHERE b.z = a.k % 5) FROM a WHERE a.id < 40 ORDER BY 1",
+        "SELECT x.id FROM a x LEFT JOIN b ON b.x = x.k WHERE b.rowid IS NULL ORDER BY 1",
+        "SELECT b.rowid, a.id FROM b LEFT JOIN a ON a.id IN (b.x, b.z, b.x) ORDER BY 1, 2",
+        "SELECT b.rowid, a.id FROM b LEFT JOIN a ON a.id = b.x OR a.k = b.z ORDER BY 1, 2",
+        "SELECT b.rowid, a.id FROM b LEFT JOIN a ON a.k = b.x AND (SELECT max(z) FROM b c WHERE c.x = a.k) > 3 ORDER BY 1, 2",
+        "SELECT b.rowid FROM b LEFT JOIN a ON a.k = b.z ORDER BY b.rowid LIMIT 30",
+    ] {
+        f.check_sql(sql);
+    }
+}
+
+#[test]
 fn groups_and_their_aggregates() {
     check_all(&[
         "SELECT count(*), count(k), sum(k), avg(r), min(s), max(s), total(k) FROM a",

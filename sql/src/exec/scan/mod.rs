@@ -13,14 +13,14 @@ use std::sync::Arc;
 use heddle_engine::raw::Tree;
 
 use super::compile::{Compiled, Compiler};
-use crate::plan::{self, Access};
+use crate::plan::{self, Access, ColumnId};
 use crate::schema::{Index, Table};
 use crate::{Error, Result};
 use access::AccessCode;
 use decode::Decoder;
 pub(crate) use decode::malformed;
 pub(crate) use default::default_of;
-use operator::Scan;
+pub(super) use operator::Scan;
 
 /// A tree that a scan walks.
 struct Walked {
@@ -44,6 +44,18 @@ enum Lookup {
 /// # Errors
 /// What can't be compiled.
 pub(super) fn compile(compiler: &mut Compiler<'_>, scan: &plan::Scan) -> Result<Compiled> {
+    let (operator, columns) = build(compiler, scan)?;
+    Ok(Compiled { operator: Box::new(operator), columns })
+}
+
+/// A table's scan and its columns.
+///
+/// # Errors
+/// What can't be compiled.
+pub(super) fn build(
+    compiler: &mut Compiler<'_>,
+    scan: &plan::Scan,
+) -> Result<(Scan, Vec<ColumnId>)> {
     let mut columns: Vec<_> = scan.columns.iter().map(|(_, id)| *id).collect();
     columns.extend(scan.rowid);
     let decoder = Decoder::of_table(scan)?;
@@ -53,8 +65,7 @@ pub(super) fn compile(compiler: &mut Compiler<'_>, scan: &plan::Scan) -> Result<
         walked.push(walk(scan, index, covering)?);
         Ok(walked.len() - 1)
     })?;
-    let operator = Scan::new(scan, access, walked, decoder, columns.len());
-    Ok(Compiled { operator: Box::new(operator), columns })
+    Ok((Scan::new(scan, access, walked, decoder, columns.len()), columns))
 }
 
 fn walk(scan: &plan::Scan, index: &Arc<Index>, covering: bool) -> Result<Walked> {

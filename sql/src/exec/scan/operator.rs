@@ -29,7 +29,7 @@ use crate::{Error, Result};
 const FIRST_ROWS: usize = 16;
 
 /// See the module.
-pub(super) struct Scan {
+pub(crate) struct Scan {
     database: DatabaseIndex,
     access: AccessCode,
     /// The table's tree first, then those of indexes.
@@ -73,6 +73,39 @@ impl Scan {
             walk: None,
             rows_wanted: FIRST_ROWS,
         }
+    }
+
+    /// Back to the start, with the registers that are set now; rows read before stay until they are taken.
+    pub(crate) fn begin(&mut self) {
+        self.spans = None;
+        self.walk = None;
+        if let Some(seen) = &mut self.seen {
+            seen.clear();
+        }
+    }
+
+    /// Reads on until there are so many rows; whether there are no more.
+    ///
+    /// # Errors
+    /// What reading or evaluating meets.
+    pub(crate) async fn read_on(&mut self, rows: usize, cx: &mut Context<'_>) -> Result<bool> {
+        if self.spans.is_none() {
+            self.start(cx).await?;
+        }
+        self.rows_wanted = rows;
+        let tx = cx.resources.transaction(self.database)?;
+        self.fill(tx).await?;
+        Ok(self.walk.is_none() && self.spans.as_ref().is_none_or(Vec::is_empty))
+    }
+
+    /// How many rows were read.
+    pub(crate) fn rows(&self) -> usize {
+        self.out.rows()
+    }
+
+    /// The rows that were read, leaving none.
+    pub(crate) fn take(&mut self) -> Batch {
+        self.out.take()
     }
 
     async fn start(&mut self, cx: &mut Context<'_>) -> Result<()> {
@@ -215,12 +248,8 @@ impl Rows<'_> {
 #[async_trait]
 impl Operator for Scan {
     fn open(&mut self) {
-        self.spans = None;
-        self.walk = None;
+        self.begin();
         self.rows_wanted = FIRST_ROWS;
-        if let Some(seen) = &mut self.seen {
-            seen.clear();
-        }
     }
 
     async fn next(&mut self, cx: &mut Context<'_>) -> Result<Option<Batch>> {
