@@ -10,7 +10,10 @@ use heddle_functions::{FORGET_JSON, gives_json};
 use heddle_value::Collation;
 
 use super::Binder;
-use crate::plan::{AggregateCall, AggregateKind, ColumnId, Expr, Function, FunctionRef, Relation};
+use crate::plan::{
+    AggregateCall, AggregateKind, ColumnId, Expr, Function, FunctionRef, Relation, WindowCall,
+    WindowFunction,
+};
 
 impl Binder<'_> {
     /// Takes the mark from these columns of a query that another reads.
@@ -102,8 +105,18 @@ fn column_may_be_json(column: ColumnId, relation: &Relation) -> bool {
         Relation::Filter { input, .. }
         | Relation::Sort { input, .. }
         | Relation::Limit { input, .. }
-        | Relation::Distinct { input, .. }
-        | Relation::Window { input, .. } => column_may_be_json(column, input),
+        | Relation::Distinct { input, .. } => column_may_be_json(column, input),
+        Relation::Window { input, calls, .. } => {
+            let gives = |call: &WindowCall| match &call.function {
+                WindowFunction::Aggregate(AggregateCall {
+                    function: AggregateKind::BuiltIn(code),
+                    ..
+                }) => gives_json(code.name),
+                _ => false,
+            };
+            calls.iter().any(|(id, call)| *id == column && gives(call))
+                || column_may_be_json(column, input)
+        }
         Relation::Aggregate { input, groups, aggregates, bare, .. } => {
             let call = |call: &AggregateCall| match &call.function {
                 AggregateKind::BuiltIn(code) => {

@@ -82,6 +82,10 @@ fn what_a_query_reads_of_another_is_just_text_as_in_stock() {
         "SELECT json_array(max(json(j))), json_array(min(json(j), json(j))) FROM t",
         "SELECT json_array(json(j)) FROM t GROUP BY json(j)",
         "SELECT json_array(value) FROM (SELECT value FROM json_each('[[1]]'))",
+        "SELECT json_array(json_group_array(x)) FROM (SELECT json_group_array(id) OVER () AS x FROM t)",
+        "SELECT json_array(json_group_array(json(j)) OVER (ORDER BY id)) FROM t",
+        "SELECT json_group_array(json(j) ORDER BY id DESC) FROM t",
+        "SELECT json_group_array(DISTINCT json(j)) FROM t",
         "SELECT a.x FROM v AS a JOIN v AS b ON a.x = b.x ORDER BY a.x",
     ] {
         fixture.check_sql(sql);
