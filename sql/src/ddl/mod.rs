@@ -7,13 +7,14 @@
 //! - `table`, `index`, `view`, `trigger`: CREATE; `entries`: the rows of a new index; `row`: a stored row as values.
 //! - `visit`: all that a statement names; `references`: what a view or trigger may name;
 //!   `functions`: what definitions may call.
-//! - `alter`: ALTER TABLE; `drop`: DROP; `statistics`: what ANALYZE left of what is gone.
+//! - `alter`: ALTER TABLE; `drop`: DROP; `analyze`: ANALYZE; `statistics`: what it left of what is gone.
 //!
 //! # Invariants
 //! - D1: all checks come before the first write.
 //! - D2: the caller has a savepoint to go back to: what fails midway leaves writes behind.
 
 mod alter;
+mod analyze;
 mod drop;
 mod entries;
 mod functions;
@@ -98,6 +99,7 @@ pub async fn run(
         Statement::AlterTable { table, change: alteration } => {
             alter::table(&mut change, table, alteration).await
         }
+        Statement::Analyze(name) => analyze::analyze(&mut change, name.as_ref()).await,
         Statement::CreateVirtualTable { module, .. } => {
             Err(Error::sql(format!("no such module: {module}")))
         }

@@ -194,9 +194,8 @@ impl Session {
             | Statement::DropTable { .. }
             | Statement::DropIndex { .. }
             | Statement::DropView { .. }
-            | Statement::DropTrigger { .. } => {
-                self.change_schema(prepared, planned, parameters).await
-            }
+            | Statement::DropTrigger { .. }
+            | Statement::Analyze(_) => self.change_schema(prepared, planned, parameters).await,
             _ => match &planned.body {
                 Body::Modify(plan) => self.modify(planned, plan, parameters).await,
                 _ => Err(Error::Unsupported(format!("{} is", super::run::word(statement)))),

@@ -10,6 +10,7 @@
 )]
 
 mod alter;
+mod analyze;
 mod create;
 mod drop;
 mod pair;

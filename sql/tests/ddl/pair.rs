@@ -91,6 +91,34 @@ impl Ours {
     }
 }
 
+/// Makes two files by `setup`, has both analyzed by each of the statements, and gives what each then has in `sqlite_stat1`.
+pub(crate) fn statistics(setup: &str, statements: &[&str]) -> [Vec<String>; 2] {
+    let dir = tempfile::tempdir().unwrap();
+    let [ours, stock] = ["ours.db", "stock.db"].map(|name| dir.path().join(name));
+    for path in [&ours, &stock] {
+        Connection::open(path).unwrap().execute_batch(setup).unwrap();
+    }
+    block_on(async {
+        let database = Ours::open(&ours).await;
+        for sql in statements {
+            database.run(sql).await.unwrap();
+        }
+        database.main.close().await.unwrap();
+    });
+    assert_eq!(unsound(&ours), [""; 0]);
+    let of_stock = Connection::open(&stock).unwrap();
+    statements.iter().for_each(|sql| of_stock.execute_batch(sql).unwrap());
+    drop(of_stock);
+    [ours, stock].map(|path| {
+        let connection = Connection::open(path).unwrap();
+        let sql =
+            "SELECT tbl || '|' || ifnull(idx, '-') || '|' || stat FROM sqlite_stat1 ORDER BY 1";
+        let mut query = connection.prepare(sql).unwrap();
+        let rows = query.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    })
+}
+
 /// Makes two files by `setup`, and gives both the same statements. All that differs is listed.
 pub(crate) fn differences(setup: &str, statements: &[&str]) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();

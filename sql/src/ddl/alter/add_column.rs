@@ -112,7 +112,11 @@ async fn check_column(
     }
     let default = column.default.as_ref().map(|default| &default.expr);
     let default = default.filter(|expr| !is_null(expr));
+    let refers = new.foreign_keys.len() > table.foreign_keys.len();
     let refused = match default {
+        Some(_) if refers && change.resources.foreign_keys => {
+            "Cannot add a REFERENCES column with non-NULL default value"
+        }
         None if column.not_null.is_some() => "Cannot add a NOT NULL column with default value NULL",
         Some(expr) if !is_value(expr) => "Cannot add a column with non-constant default",
         _ => return Ok(()),
