@@ -3,16 +3,15 @@
 //! Used by [`crate::number`] for text and by `printf`, whose precisions they carry.
 //!
 //! # Invariants
-//! - D1: SQLite's digits are not those of correctly rounded printing. It first rounds to a whole number of 18 digits (19 where
-//!   a power of ten lies inside the binade, above that power), halves up, and rounds that once more to the digits asked for. Asked for
-//!   fewer than 17 in all, it first cuts behind the one after them; where it divides for that, what it cuts is a little too small, so
-//!   that there halves go down.
-//! - D2: at 17 digits, when after the first rounding digits 15 and 16 are `99`, or 14 to 16 are `000`, and the number that 14
-//!   digits, rounded up, or 13 would leave reads back as the same real, that one is taken. So 0.1 and 0.3 keep their looks.
-//! - D3: the first rounding is exact here. In SQLite it is so between about 1e-10 and 1e+20; farther out its product is
-//!   off by some hundredths of the last digit, which can show in the 17th digit.
+//! - D1: SQLite's digits are not those of correctly rounded printing. It first makes a whole number of 18 digits (19 where a power
+//!   of ten lies inside the binade, above that power) with one multiplication by a power of ten that has 64 bits, and rounds that
+//!   once more to the digits asked for, halves up. Asked for fewer than 17 in all, it makes only one digit more than those, and cuts.
+//! - D2: at 17 digits, when after that digits 15 and 16 are `99`, or 14 to 16 are `000`, and the number that 14 digits, rounded up, or
+//!   13 would leave reads back as the same real, that one is taken. So 0.1 and 0.3 keep their looks.
 
 use std::fmt::Write as _;
+
+use crate::power::{binary_exponent, decimal_exponent, power_of_ten};
 
 /// Decimal digits without zeros at the end: `0.d1d2d3.. * 10^point`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +48,7 @@ impl std::fmt::Write for Buffer {
 
 impl Decimal {
     /// The most digits there can be.
-    pub const MAX: usize = 24;
+    pub const MAX: usize = 20;
 
     const ZERO: Decimal = Decimal { digits: [0; Decimal::MAX], len: 0, point: 1 };
 
@@ -60,8 +59,8 @@ impl Decimal {
             return Decimal::ZERO;
         }
         let mut all = match keep {
-            Keep::Digits(digits) if digits < 17 => first_cut(real, digits + 1),
-            _ => first_rounding(real),
+            Keep::Digits(digits @ 1..17) => first_digits(real, digits as i32 + 1),
+            _ => first_digits(real, LONG),
         };
         let wanted = match keep {
             Keep::Digits(digits) => digits as i64,
@@ -144,73 +143,38 @@ impl Decimal {
     }
 }
 
-/// The whole number of 18 or 19 digits that SQLite rounds to first (D1).
-fn first_rounding(real: f64) -> Decimal {
-    let bits = real.to_bits();
-    let below = power_below(real);
-    let mut decimal = Decimal::ZERO;
-    for count in [19, 18] {
-        decimal = printed(real, count);
-        if count == 18 || i64::from(decimal.point) - 1 > below {
-            break;
-        }
-    }
-    // Binary places behind the point are as many decimal ones, of which the last is a 5. With one digit too many it was a tie, which
-    // printing resolves to the even side.
-    let zeros = (bits | 1 << 52).trailing_zeros().min(52);
-    let places = (1075 - ((bits >> 52) & 0x7ff).max(1) as i64) - i64::from(zeros);
-    if places > 0 && places + i64::from(decimal.point) == i64::from(decimal.len) + 1 {
-        let mut exact = printed(real, usize::from(decimal.len) + 1);
-        exact.round(i64::from(decimal.len));
-        return exact;
-    }
-    decimal
-}
+/// The digits that are not cut but rounded.
+const LONG: i32 = 18;
 
-/// The power of ten below the binade that a real is in.
-fn power_below(real: f64) -> i64 {
-    // The binary exponent; a subnormal's is that of its highest bit.
+/// So many digits, or one more, as SQLite makes them first (D1).
+fn first_digits(real: f64, count: i32) -> Decimal {
+    // The real is `mantissa * 2^exponent`, with the highest bit of the mantissa set.
     let bits = real.to_bits();
-    let exponent = match (bits >> 52) & 0x7ff {
-        0 => 63 - i64::from(bits.leading_zeros()) - 1074,
-        biased => biased as i64 - 1023,
+    let fraction = bits & ((1 << 52) - 1);
+    let (mantissa, exponent) = match ((bits >> 52) & 0x7ff) as i32 {
+        0 => (fraction << fraction.leading_zeros(), -1074 - fraction.leading_zeros() as i32),
+        biased => ((1 << 63) | (fraction << 11), biased - 1086),
     };
-    (exponent * 78_913) >> 18
-}
-
-/// The first digits, without rounding (D1).
-fn first_cut(real: f64, count: usize) -> Decimal {
-    let mut decimal = printed(real, Decimal::MAX);
-    if power_below(real) >= count as i64
-        && let Some((last, rest)) =
-            decimal.digits.get_mut(count - 1..).and_then(<[u8]>::split_first_mut)
-        && *last == b'5'
-        && rest.iter().all(|d| *d == b'0')
-    {
-        *last = b'4';
-    }
-    decimal.len = decimal.len.min(count as u8);
-    decimal
-}
-
-/// So many digits, at most [`Decimal::MAX`], rounded correctly.
-fn printed(real: f64, count: usize) -> Decimal {
-    let mut buffer = Buffer { bytes: [0; 40], len: 0 };
+    let power = count - 1 - decimal_exponent(exponent + 63);
+    let product = (u128::from(mantissa) * u128::from(power_of_ten(power))) >> 64;
+    let surplus = -(exponent + binary_exponent(power) + 1);
+    let whole = if count == LONG {
+        ((product >> (surplus - 1).clamp(0, 63)) + 1) >> 1
+    } else {
+        product >> surplus.clamp(0, 63)
+    };
     let mut decimal = Decimal::ZERO;
-    if write!(buffer, "{real:.*e}", count.clamp(1, Decimal::MAX) - 1).is_err() {
-        return decimal;
-    }
-    let text = buffer.bytes.get(..buffer.len).unwrap_or_default();
-    let mut parts = text.splitn(2, |&b| b == b'e');
-    let digits = parts.next().unwrap_or_default();
-    let ten = parts.next().and_then(|e| std::str::from_utf8(e).ok()?.parse::<i64>().ok());
-    decimal.point = ten.unwrap_or(0) as i32 + 1;
-    for digit in digits.iter().filter(|d| d.is_ascii_digit()) {
-        if let Some(place) = decimal.digits.get_mut(usize::from(decimal.len)) {
-            *place = *digit;
-            decimal.len += 1;
+    let mut whole = whole as u64;
+    for place in (0..Decimal::MAX).rev() {
+        if let Some(digit) = decimal.digits.get_mut(place) {
+            *digit = b'0' + (whole % 10) as u8;
         }
+        whole /= 10;
     }
+    let zeros = decimal.digits.iter().take_while(|d| **d == b'0').count();
+    decimal.digits.rotate_left(zeros % Decimal::MAX);
+    decimal.len = (Decimal::MAX - zeros) as u8;
+    decimal.point = i32::from(decimal.len) - power;
     decimal
 }
 

@@ -20,6 +20,7 @@ mod convert;
 pub mod decimal;
 pub mod like;
 pub mod number;
+mod power;
 mod strict;
 pub mod utf8;
 mod value;

@@ -39,6 +39,17 @@ fn cut<'a>(directive: &Directive, text: &'a [u8]) -> &'a [u8] {
     text.get(..text.len() - rest.len()).unwrap_or(text)
 }
 
+/// The same for JSON, where with `!` bytes that continue a character never count, even those that continue none.
+fn cut_json<'a>(directive: &Directive, text: &'a [u8]) -> &'a [u8] {
+    let Some(precision) = directive.precision.filter(|_| directive.bang) else {
+        return cut(directive, text);
+    };
+    let text = until_nul(text);
+    let mut starts = text.iter().enumerate().filter(|(_, b)| **b & 0xc0 != 0x80);
+    let end = starts.nth(precision).map_or(text.len(), |(index, _)| index);
+    text.get(..end).unwrap_or(text)
+}
+
 fn finish(directive: &Directive, text: &[u8], output: &mut Output) -> Result<()> {
     let width = if directive.bang { byte_width(directive.width, text) } else { directive.width };
     output.padded(text, width, directive.left)
@@ -127,7 +138,7 @@ pub(super) fn json(directive: &Directive, text: Option<Text>, output: &mut Outpu
         Some(text) => {
             let quote: &[u8] = if quotes { b"\"" } else { b"" };
             out.extend(quote);
-            for &byte in cut(directive, text.as_bytes()) {
+            for &byte in cut_json(directive, text.as_bytes()) {
                 match byte {
                     b'"' | b'\\' => out.extend([b'\\', byte]),
                     8 => out.extend(b"\\b"),

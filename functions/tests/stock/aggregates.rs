@@ -74,13 +74,7 @@ fn sums_counts_and_extremes() {
     for _ in 0..3000 {
         let rows = numbers(&mut dice);
         fill(&stock, &rows);
-        // The last digit of a real far out can differ as text.
-        let far = |v: &Value| matches!(v, Value::Real(r) if !(1e-9..1e18).contains(&r.abs()));
-        let texts = !rows.iter().any(|row| far(&row[0]));
         for name in ["sum", "total", "avg", "count", "min", "max", "group_concat"] {
-            if name == "group_concat" && !texts {
-                continue;
-            }
             let sql = format!("SELECT {name}(a) FROM (SELECT a FROM t ORDER BY i)");
             differences
                 .check(&over(name, &rows), &stock.one(&sql, &[]), || format!("{name}{rows:?}"));

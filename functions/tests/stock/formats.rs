@@ -9,11 +9,6 @@ fn check(stock: &Stock, differences: &mut Differences, format: &str, arguments: 
     differences.call(stock, "printf", &all);
 }
 
-/// Whether a real's last digits can differ, as they do far from one.
-fn far(value: &Value) -> bool {
-    matches!(value, Value::Real(r) if *r != 0.0 && !(1e-9..1e18).contains(&r.abs()) && r.is_finite())
-}
-
 #[test]
 fn directives_over_corners() {
     let stock = Stock::new();
@@ -27,7 +22,7 @@ fn directives_over_corners() {
                 "5l", "5.2ll", "lll", ".",
             ] {
                 let format = format!("<%{flags}{size}{conversion}>");
-                for value in corners().iter().filter(|v| !far(v)).step_by(3) {
+                for value in corners().iter().step_by(2) {
                     check(&stock, &mut differences, &format, std::slice::from_ref(value));
                 }
             }
@@ -67,7 +62,7 @@ fn patterns_of_random_pieces() {
         "%", "d", "5", "0", ".", "*", "l", "s", "c", "q", "Q", "f", "g", "e", "x", "-", "+", " ",
         "#", "!", ",", "%d", "%s", "%,d", "%.3f", "%%", "text", "\u{e9}", "z", "3", "%r", "w",
     ];
-    let corners: Vec<_> = corners().into_iter().filter(|v| !far(v)).collect();
+    let corners = corners();
     let small = |v: &Value| matches!(v, Value::Integer(v) if v.unsigned_abs() > 1000);
     for _ in 0..60_000 {
         let format: String = (0..dice.below(12)).map(|_| *dice.pick(&pieces)).collect();
@@ -95,9 +90,6 @@ fn random_reals() {
     let mut dice = Dice(29);
     for _ in 0..60_000 {
         let real = Value::Real(dice.real());
-        if far(&real) {
-            continue;
-        }
         let flags = *dice.pick(&["", "!", "#", ",", "0", "+", "!#", "+0,"]);
         let precision = dice.below(24);
         let conversion = *dice.pick(&["f", "e", "g", "G"]);
@@ -121,24 +113,6 @@ fn halves_of_whole_numbers() {
                 let format = format!("%.{precision}{conversion}");
                 check(&stock, &mut differences, &format, std::slice::from_ref(&real));
             }
-        }
-    }
-}
-
-#[test]
-fn reals_far_out_keep_sixteen_digits() {
-    let stock = Stock::new();
-    let mut differences = Differences::default();
-    let mut dice = Dice(31);
-    for _ in 0..20_000 {
-        let real = f64::from_bits(dice.roll());
-        if real.is_nan() {
-            continue;
-        }
-        let precision = dice.below(14);
-        for conversion in ["e", "g"] {
-            let format = format!("%.{precision}{conversion}");
-            check(&stock, &mut differences, &format, &[Value::Real(real)]);
         }
     }
 }

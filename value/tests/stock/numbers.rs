@@ -41,7 +41,6 @@ proptest! {
     }
 }
 
-/// Between 1e-10 and 1e+20 all reals are printed as stock prints them (D3); beyond, few may differ in the last digit.
 #[test]
 fn reals_are_printed_as_stock_prints_them() {
     let stock = Stock::new();
@@ -49,8 +48,7 @@ fn reals_are_printed_as_stock_prints_them() {
         proptest::test_runner::RngAlgorithm::ChaCha,
     );
     let mut differences = Differences::default();
-    let (mut far, mut off) = (0, 0);
-    for round in 0..60_000 {
+    for round in 0..200_000 {
         let bits = random.next_u64();
         let real = match round % 4 {
             0 => f64::from_bits(bits),
@@ -68,14 +66,6 @@ fn reals_are_printed_as_stock_prints_them() {
         }
         let theirs = stock.one("SELECT CAST(?1 AS TEXT)", &[&Value::Real(real)]);
         let ours = Value::Text(Value::Real(real).to_text());
-        if real == 0.0 || (1e-10..1e20).contains(&real.abs()) {
-            differences.check(&ours, &theirs, || format!("{real:e}"));
-        } else {
-            far += 1;
-            off += i32::from(ours != theirs);
-            assert_eq!(ours.as_real_lossy(), theirs.as_real_lossy(), "{real:e}");
-        }
+        differences.check(&ours, &theirs, || format!("{real:e}"));
     }
-    println!("of {far} reals far from 1, {off} differ from stock in a digit");
-    assert!(off * 200 < far, "{off} of {far}");
 }
