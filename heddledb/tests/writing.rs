@@ -323,3 +323,25 @@ fn rows_as_values_of_types() {
         assert!(matches!(row.deserialize::<i64>(), Err(Error::Conversion(_))));
     });
 }
+
+#[test]
+fn a_dropped_table_takes_its_children_along_but_fires_no_trigger() {
+    let script = "PRAGMA foreign_keys = ON;
+        CREATE TABLE p(a PRIMARY KEY, b);
+        CREATE TABLE c(a REFERENCES p ON DELETE SET NULL);
+        CREATE TABLE log(x);
+        CREATE TRIGGER t AFTER DELETE ON p BEGIN INSERT INTO log VALUES(OLD.a); END;
+        INSERT INTO p VALUES(1, 1), (2, 2);
+        INSERT INTO c VALUES(1), (2);
+        DROP TABLE p;";
+    let stock = rusqlite::Connection::open_in_memory().unwrap();
+    stock.execute_batch(script).unwrap();
+    block_on(async {
+        let db = Builder::new_local(":memory:").build().await.unwrap();
+        let conn = db.connect().unwrap();
+        conn.execute_batch(script).await.unwrap();
+        for sql in ["SELECT * FROM log", "SELECT * FROM c"] {
+            assert_eq!(ask(&conn, sql).await, judge(&stock, sql), "{sql}");
+        }
+    });
+}

@@ -324,8 +324,7 @@ impl Session {
                 (Body::Query(Arc::new(query)), columns)
             }
             statement @ (Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_)) => {
-                let mut plan = bind::modification(environment, statement, parameters)?;
-                optimize(Arc::make_mut(&mut plan.write.source));
+                let plan = bind::modification(environment, statement, parameters)?;
                 let columns = OutputColumn::of_modification(&plan);
                 (Body::Modify(Arc::new(plan)), columns)
             }

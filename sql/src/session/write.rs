@@ -19,8 +19,7 @@ use crate::ast::{
     TableBody,
 };
 use crate::bind::{self, Environment};
-use crate::optimize::optimize;
-use crate::plan::Modification;
+use crate::plan::{Action, Fired, Modification};
 use crate::schema::{DatabaseIndex, Named};
 use crate::{Error, Result, ddl, modify};
 
@@ -295,7 +294,10 @@ impl Session {
         let environment = Environment { databases: &self.known, extensions: &self.extensions };
         let count = u32::try_from(parameters.len()).unwrap_or(u32::MAX);
         let mut plan = bind::modification(environment, statement, count)?;
-        optimize(Arc::make_mut(&mut plan.write.source));
+        if let Action::Delete(fired) = &mut plan.write.action {
+            // DROP TABLE fires no triggers.
+            *fired = Fired::default();
+        }
         let mut running = modify::Running::start(Arc::new(plan), Arc::clone(parameters))?;
         running.run(&mut self.resources).await?;
         self.set_counters(counters);
