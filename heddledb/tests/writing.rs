@@ -184,6 +184,76 @@ fn temporary_and_attached_databases() {
     ]);
 }
 
+#[test]
+fn foreign_keys_and_altered_tables() {
+    compare(&[
+        "PRAGMA foreign_keys = ON",
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, n TEXT)",
+        "CREATE TABLE c(a REFERENCES p ON DELETE CASCADE, b REFERENCES p DEFERRABLE INITIALLY DEFERRED)",
+        "INSERT INTO p VALUES (1, 'one'), (2, 'two')",
+        "INSERT INTO c VALUES (1, 2)",
+        "INSERT INTO c VALUES (3, 2)",
+        "INSERT INTO c VALUES (1, 3)",
+        "BEGIN",
+        "INSERT INTO c VALUES (1, 3)",
+        "COMMIT",
+        "INSERT INTO p VALUES (3, 'three')",
+        "COMMIT",
+        "BEGIN",
+        "SAVEPOINT s",
+        "INSERT INTO c VALUES (1, 9)",
+        "ROLLBACK TO s",
+        "COMMIT",
+        "DELETE FROM p WHERE id = 2",
+        "DELETE FROM p WHERE id = 1",
+        "SELECT * FROM c",
+        "PRAGMA foreign_key_check",
+        "PRAGMA foreign_keys",
+        "BEGIN",
+        "PRAGMA foreign_keys = OFF",
+        "PRAGMA foreign_keys",
+        "ROLLBACK",
+        "ALTER TABLE p RENAME TO parent",
+        "ALTER TABLE c ADD COLUMN d DEFAULT 5",
+        "ALTER TABLE c RENAME COLUMN a TO first",
+        "SELECT * FROM c",
+        "INSERT INTO c(first) VALUES (7)",
+        "INSERT INTO c(first, d) VALUES (3, 8)",
+        "ALTER TABLE c DROP COLUMN b",
+        "SELECT * FROM c",
+        "DROP TABLE c",
+        "DROP TABLE parent",
+    ]);
+}
+
+#[test]
+fn a_plan_is_explained() {
+    block_on(async {
+        let conn = Builder::new_local(":memory:").build().await.unwrap().connect().unwrap();
+        conn.execute_batch("CREATE TABLE t(a INTEGER PRIMARY KEY, b); CREATE INDEX i ON t(b)")
+            .await
+            .unwrap();
+        let details = async |sql: &str| {
+            let mut rows = conn.query(format!("EXPLAIN QUERY PLAN {sql}"), ()).await.unwrap();
+            assert_eq!(rows.column_names(), ["id", "parent", "notused", "detail"]);
+            let mut all = Vec::new();
+            while let Some(row) = rows.next().await.unwrap() {
+                all.push(row.get::<String>("detail").unwrap());
+            }
+            all
+        };
+        assert_eq!(details("SELECT * FROM t").await, ["SCAN t"]);
+        let by_rowid = "SEARCH t USING INTEGER PRIMARY KEY (rowid=?)";
+        assert_eq!(details("SELECT * FROM t WHERE a = 1").await, [by_rowid]);
+        let by_index = "SEARCH t USING COVERING INDEX i (b=?)";
+        assert_eq!(details("SELECT * FROM t WHERE b = 1").await, [by_index]);
+        assert_eq!(details("DELETE FROM t WHERE a = 1").await, [by_rowid]);
+        assert_eq!(details("INSERT INTO t VALUES (1, 2)").await, [] as [&str; 0]);
+        // Nothing was done.
+        assert_eq!(ask(&conn, "SELECT count(*) FROM t").await.unwrap(), [[Value::Integer(0)]]);
+    });
+}
+
 /// The money in all accounts stays what it was, whoever moves it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers_beside_each_other_lose_nothing() {

@@ -4,12 +4,13 @@
 //! - [`Prepared`]: a statement, with its plan for as long as that holds. [`Outcome`]: what running one gives; [`QueryRun`]: a query's
 //!   rows as they are asked for.
 //! - `run`: which statement is done how; `write`: statements that write, alone and inside a transaction; `control`: BEGIN to
-//!   ROLLBACK, and savepoints; `files`: ATTACH, DETACH, VACUUM; `pragma`: PRAGMA, and `facts`: what those answer from.
+//!   ROLLBACK, and savepoints; `files`: ATTACH, DETACH, VACUUM; `pragma`: PRAGMA, and `facts`: what those answer from; `explain`: EXPLAIN QUERY PLAN.
 //! - [`Extensions`]: a user's functions and collations.
 
 mod attached;
 mod constant;
 mod control;
+mod explain;
 mod extensions;
 mod facts;
 mod files;

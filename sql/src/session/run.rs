@@ -101,6 +101,9 @@ impl Session {
                     "EXPLAIN (there is no program of SQLite's machine; see EXPLAIN QUERY PLAN) is";
                 Err(Error::Unsupported(what.to_owned()))
             }
+            Statement::Explain(Explain::QueryPlan, statement) => {
+                self.explain(prepared, statement).await.map(Outcome::Finished)
+            }
             Statement::CreateVirtualTable { module, .. } => {
                 Err(Error::sql(format!("no such module: {module}")))
             }

@@ -134,8 +134,12 @@ impl Session {
                     (None, _) => return outcome,
                 },
             };
-            if told.is_ok() {
-                self.check_commit()?;
+            if told.is_ok()
+                && let Err(error) = self.check_commit()
+            {
+                self.resources.changes = 0;
+                self.resources.total_changes = counters[1];
+                return Err(error);
             }
             let taken = self.resources.transactions.get_mut(at).and_then(Option::take);
             let Some(transaction) = taken else { return outcome };
