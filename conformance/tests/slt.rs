@@ -49,3 +49,10 @@ fn queries_over_files_of_stock() {
         floors::check("slt-reads", passed).unwrap();
     }
 }
+
+#[test]
+fn heddle_in_memory() {
+    if let Some((passed, _)) = run(Kind::Heddle, false) {
+        floors::check("slt-memory", passed).unwrap();
+    }
+}

@@ -303,6 +303,11 @@ impl Binder<'_> {
         }
         if aggregated {
             let grouped: BTreeSet<ColumnId> = parts.groups.iter().map(|(id, ..)| *id).collect();
+            // What is grouped by is the group's own, not a row's: with a filtered min() or max() there may be no such row.
+            let mut keys = Keys { groups: &parts.groups };
+            projected.iter_mut().for_each(|(_, expr)| walk::expr(expr, &mut keys));
+            parts.having.iter_mut().for_each(|expr| walk::expr(expr, &mut keys));
+            windows.iter_mut().for_each(|window| walk::relation(window, &mut keys));
             let mut used = Used { own: &own, found: BTreeSet::new() };
             projected.iter_mut().for_each(|(_, expr)| walk::expr(expr, &mut used));
             parts.having.iter_mut().for_each(|expr| walk::expr(expr, &mut used));
@@ -406,6 +411,34 @@ impl Visit for Used<'_> {
             && self.own.contains(column)
         {
             self.found.insert(*column);
+        }
+        true
+    }
+}
+
+/// Puts the groups' columns for the expressions that are grouped by.
+struct Keys<'g> {
+    groups: &'g [(ColumnId, Expr, Collation)],
+}
+
+impl Visit for Keys<'_> {
+    fn expr(&mut self, expr: &mut Expr) -> bool {
+        // A subquery has a list of what it takes from around it, which stays as it is.
+        let closed = matches!(
+            expr,
+            Expr::Subquery(_) | Expr::Exists(_) | Expr::SubqueryColumn(..) | Expr::In(_)
+        );
+        if closed || matches!(expr, Expr::Constant(_) | Expr::Parameter(_) | Expr::Column(_)) {
+            return false;
+        }
+        let same = |(_, of, _): &&(ColumnId, Expr, Collation)| {
+            std::mem::discriminant(of) == std::mem::discriminant(expr)
+                && format!("{of:?}") == format!("{expr:?}")
+        };
+        let found = self.groups.iter().find(same).map(|(column, ..)| *column);
+        if let Some(column) = found {
+            *expr = Expr::Column(column);
+            return false;
         }
         true
     }

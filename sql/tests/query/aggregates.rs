@@ -12,6 +12,9 @@ fn groups_are_made_and_measured_as_stock_does() {
         "SELECT a, count(*) AS n FROM t GROUP BY a HAVING n > 1 ORDER BY n, a",
         "SELECT a FROM t GROUP BY a HAVING count(*) > 1 ORDER BY a",
         "SELECT a + 1 AS g, sum(id) FROM t GROUP BY g ORDER BY g",
+        // No row passes the filter, so no row stands for the group; its key is there all the same.
+        "SELECT -a, max(id) FILTER (WHERE id < 0) FROM t GROUP BY -a ORDER BY 1",
+        "SELECT (a + 1) * 2, min(id) FILTER (WHERE id < 0) FROM t GROUP BY a + 1 ORDER BY 1",
         "SELECT a, sum(id) FROM t GROUP BY 1 ORDER BY 2",
         "SELECT a, sum(id) FROM t GROUP BY a ORDER BY sum(id) DESC",
         "SELECT count(DISTINCT a), sum(DISTINCT a), group_concat(DISTINCT a) FROM t",
