@@ -46,8 +46,7 @@ impl Session {
                 lines.query(&query);
             }
             Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
-                let mut plan = bind::modification(environment, statement, parameters)?;
-                optimize(Arc::make_mut(&mut plan.write.source));
+                let plan = bind::modification(environment, statement, parameters)?;
                 lines.query(&plan.write.source);
             }
             // Others have no plan, and SQLite gives no lines for them.
