@@ -49,3 +49,10 @@ fn queries_over_files_of_stock() {
         floors::check("sqltest-reads", passed).unwrap();
     }
 }
+
+#[test]
+fn heddle_in_memory() {
+    if let Some((passed, ..)) = run_all(Kind::Heddle, false) {
+        floors::check("sqltest-memory", passed).unwrap();
+    }
+}
