@@ -161,6 +161,9 @@ impl Binder<'_> {
             let expr = Expr::IsTruth { value: Box::new(value.expr.clone()), wanted, not };
             return Ok(Typed::of_parts(expr, [&value]));
         }
+        if let ast::Expr::Literal(Literal::Value(Value::Null)) = right {
+            return self.nullness(left, if not { Expr::NotNull } else { Expr::IsNull });
+        }
         self.compare(if not { CompareOp::IsNot } else { CompareOp::Is }, left, right)
     }
 

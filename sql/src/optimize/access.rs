@@ -6,8 +6,9 @@ use heddle_value::Value;
 
 use super::columns::Columns;
 use super::estimate::{SEEK, of_access};
+use super::indexed::{holds_all, subject};
 use super::pushdown::filtered;
-use super::terms::{How, Term};
+use super::terms::{How, Subject, Term};
 use super::{Optimizer, terms};
 use crate::ast::IndexHint;
 use crate::plan::{Access, Bound, ColumnId, Expr, InSet, Members, Relation, Scan};
@@ -82,7 +83,7 @@ impl Optimizer<'_> {
             consider(self.by_keys(scan, None, &scan.table.primary_key, &terms));
         }
         for index in &scan.table.indexes {
-            if usable(scan, index) {
+            if usable(scan, index) && holds_all(scan, index, predicates, &terms) {
                 consider(self.by_keys(scan, Some(index), &index.keys, &terms));
             }
         }
@@ -103,8 +104,11 @@ impl Optimizer<'_> {
         }
         let alias = scan.table.rowid_alias.and_then(|alias| u16::try_from(alias).ok());
         let alias = scan.columns.iter().find(|(place, _)| Some(*place) == alias).map(|(_, id)| *id);
-        let is_rowid = |column: ColumnId| Some(column) == scan.rowid || Some(column) == alias;
-        let terms: Vec<&Term> = terms.iter().filter(|term| is_rowid(term.column)).collect();
+        let is_rowid = |subject: &Subject| match subject {
+            Subject::Column(column) => Some(*column) == scan.rowid || Some(*column) == alias,
+            Subject::Looks(_) => false,
+        };
+        let terms: Vec<&Term> = terms.iter().filter(|term| is_rowid(&term.subject)).collect();
         let point = |value: &Expr| {
             let limit = || Some((value.clone(), true));
             Access::Rowid(Bound { low: limit(), high: limit() })
@@ -140,8 +144,9 @@ impl Optimizer<'_> {
         let mut serves = Vec::new();
         let mut limits = Bound::default();
         for key in keys {
-            let of_key: Vec<&Term> =
-                terms.iter().filter(|term| is_about(term, key, scan)).collect();
+            let Some(subject) = subject(scan, key) else { break };
+            let about = |term: &&Term| term.subject == subject && is_about(term, key);
+            let of_key: Vec<&Term> = terms.iter().filter(about).collect();
             let found = of_key.iter().find_map(|term| match &term.how {
                 How::Equal(value) => Some((value.clone(), false, term.predicate)),
                 How::Is(value) => Some((value.clone(), true, term.predicate)),
@@ -196,7 +201,11 @@ impl Optimizer<'_> {
             if scan.table.without_rowid {
                 best = self.by_keys(scan, None, &scan.table.primary_key, &terms);
             }
-            for index in scan.table.indexes.iter().filter(|index| usable(scan, index)) {
+            let indexes = scan.table.indexes.iter();
+            let usable = |index: &&Arc<Index>| {
+                usable(scan, index) && holds_all(scan, index, &predicates, &terms)
+            };
+            for index in indexes.filter(usable) {
                 let way = self.by_keys(scan, Some(index), &index.keys, &terms);
                 best = match (best, way) {
                     (Some(a), Some(b)) => {
@@ -215,14 +224,14 @@ impl Optimizer<'_> {
     }
 }
 
-/// Whether an index may be used as it is: all rows are in it, and its order is known.
+/// Whether an index may be used: the statement allows it, and its order is known.
 pub(super) fn usable(scan: &Scan, index: &Index) -> bool {
     let allowed = match &scan.hint {
         IndexHint::None => true,
         IndexHint::IndexedBy(name) => name.is(&index.name),
         IndexHint::NotIndexed => false,
     };
-    allowed && index.filter.is_none() && index.tree.is_ordered()
+    allowed && index.tree.is_ordered()
 }
 
 /// Whether an index holds all columns that a scan gives.
@@ -234,17 +243,15 @@ pub(super) fn covers(scan: &Scan, index: &Index) -> bool {
     })
 }
 
-fn is_about(term: &Term, key: &IndexKey, scan: &Scan) -> bool {
-    let Some(place) = key.column else { return false };
-    let column = scan.columns.iter().find(|(of, _)| *of == place).map(|(_, id)| *id);
+/// Whether a term compares its subject's texts as the key orders them.
+fn is_about(term: &Term, key: &IndexKey) -> bool {
     let compares_texts = match &term.how {
         How::Is(Expr::Constant(Value::Null)) => false,
         // A number compares in the same way by any collation.
         How::Equal(Expr::Constant(value)) => matches!(value, Value::Text(_)),
         _ => true,
     };
-    column == Some(term.column)
-        && (!compares_texts || term.collation.name() == key.collation.name())
+    !compares_texts || term.collation.name() == key.collation.name()
 }
 
 /// At most one lower and one upper limit, and the predicates that are served by them: a BETWEEN only if both of its are.

@@ -1,8 +1,10 @@
 //! The planner: rules that rewrite a query's plan so that it reads less and computes less. One rule, one file.
 //!
+//! - [`decorrelate`]: correlated subqueries become joins.
 //! - [`pushdown`]: predicates go to where their columns come from, and outer joins that can't give NULLs become inner ones.
 //! - [`joins`]: the order of inner joins, and how each join is computed.
 //! - [`access`]: how a table's rows are found: by rowid, by an index's equalities and ranges, by IN and OR.
+//! - [`indexed`]: indexes on expressions and partial ones.
 //! - [`order`]: orders that an access gives by itself, and sorts of which only the first rows are asked for.
 //! - [`extremes`]: `min` and `max` from the end of an index.
 //! - [`estimate`]: how many rows a relation gives and what it costs; [`columns`]: which columns it gives and uses.
@@ -14,8 +16,10 @@
 
 mod access;
 mod columns;
+mod decorrelate;
 mod estimate;
 mod extremes;
+mod indexed;
 mod joins;
 mod order;
 mod pushdown;
@@ -41,6 +45,7 @@ struct Optimizer<'q> {
 impl Optimizer<'_> {
     /// A relation and all in it: subqueries first, because their expressions move with what is around them.
     fn relation(&mut self, relation: &mut Relation) {
+        self.decorrelate(relation);
         walk::relation(relation, &mut Subqueries(self));
         let taken = std::mem::replace(relation, Relation::Empty);
         let pushed = self.push(taken, Vec::new());

@@ -148,7 +148,8 @@ fn by_index(scan: &mut Scan, wanted: &[Wanted], few: bool, optimizer: &Optimizer
             return true;
         }
     }
-    let indexes = scan.table.indexes.iter().filter(|index| usable(scan, index));
+    let indexes =
+        scan.table.indexes.iter().filter(|index| usable(scan, index) && index.filter.is_none());
     let found = indexes.into_iter().find_map(|index| {
         let covering = covers(scan, index);
         let backward = direction(scan, &index.keys, 0, wanted, true, optimizer)?;

@@ -3,6 +3,7 @@
 use heddle_value::{Affinity, Collation, Value};
 
 use super::columns::{Columns, is_stable, used};
+use super::indexed::looks;
 use crate::plan::{ColumnId, ColumnInfo, CompareOp, Comparison, Expr, InSet, Members};
 
 /// How a term compares.
@@ -20,11 +21,20 @@ pub(super) enum How {
     In(InSet),
 }
 
-/// A predicate, or a part of one, about one column.
+/// What a term is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// A column.
+    Column(ColumnId),
+    /// An expression over the table's columns, by its looks.
+    Looks(String),
+}
+
+/// A predicate, or a part of one, about one column, or an expression that an index may be by.
 #[derive(Debug, Clone)]
 pub(super) struct Term {
-    /// The column.
-    pub(super) column: ColumnId,
+    /// The column or expression.
+    pub(super) subject: Subject,
     pub(super) how: How,
     /// How texts compare in it.
     pub(super) collation: Collation,
@@ -36,8 +46,8 @@ pub(super) struct Term {
 pub(super) fn of(predicates: &[Expr], own: &Columns, infos: &[ColumnInfo]) -> Vec<Term> {
     let mut terms = Vec::new();
     for (predicate, expr) in predicates.iter().enumerate() {
-        let mut add = |column: ColumnId, how: How, collation: &Collation| {
-            terms.push(Term { column, how, collation: collation.clone(), predicate });
+        let mut add = |subject: Subject, how: How, collation: &Collation| {
+            terms.push(Term { subject, how, collation: collation.clone(), predicate });
         };
         match expr {
             Expr::Compare(comparison) => compared(comparison, own, &mut add),
@@ -52,12 +62,12 @@ pub(super) fn of(predicates: &[Expr], own: &Columns, infos: &[ColumnInfo]) -> Ve
                     let info = infos.get(column.0 as usize);
                     let collation =
                         info.and_then(|info| info.collation.clone()).unwrap_or_default();
-                    add(column, How::Is(Expr::Constant(Value::Null)), &collation);
+                    add(Subject::Column(column), How::Is(Expr::Constant(Value::Null)), &collation);
                 }
             }
             Expr::In(set) if !set.not => {
                 if let Some((column, collation)) = member_of(set, own, infos) {
-                    add(column, How::In(InSet::clone(set)), &collation);
+                    add(Subject::Column(column), How::In(InSet::clone(set)), &collation);
                 }
             }
             _ => {}
@@ -66,17 +76,17 @@ pub(super) fn of(predicates: &[Expr], own: &Columns, infos: &[ColumnInfo]) -> Ve
     terms
 }
 
-fn compared(c: &Comparison, own: &Columns, add: &mut impl FnMut(ColumnId, How, &Collation)) {
+fn compared(c: &Comparison, own: &Columns, add: &mut impl FnMut(Subject, How, &Collation)) {
     let sides = [
         (&c.left, c.left_affinity, &c.right, c.right_affinity, c.op),
         (&c.right, c.right_affinity, &c.left, c.left_affinity, flipped(c.op)),
     ];
     for (side, converted, other, affinity, op) in sides {
-        let Expr::Column(column) = side else { continue };
         // What is stored is ordered as it is: a column that is converted to be compared is not.
-        if converted.is_some() || !own.contains(column) || !is_free(other, own) {
+        if converted.is_some() || !is_free(other, own) {
             continue;
         }
+        let Some(subject) = subject(side, own) else { continue };
         let value = match affinity {
             Some(affinity) => Expr::Apply(Box::new(other.clone()), affinity),
             None => other.clone(),
@@ -90,8 +100,18 @@ fn compared(c: &Comparison, own: &Columns, add: &mut impl FnMut(ColumnId, How, &
             CompareOp::GreaterEqual => How::Above(value, true),
             CompareOp::NotEqual | CompareOp::IsNot => continue,
         };
-        add(*column, how, &c.collation);
+        add(subject, how, &c.collation);
     }
+}
+
+/// What an expression is to an index: a column, or something computed from columns of `own` alone.
+fn subject(side: &Expr, own: &Columns) -> Option<Subject> {
+    if let Expr::Column(column) = side {
+        return own.contains(column).then_some(Subject::Column(*column));
+    }
+    let used = used(side);
+    let computed = !used.is_empty() && used.is_subset(own) && is_stable(side);
+    (computed && !super::columns::has_subquery(side)).then(|| Subject::Looks(looks(side)))
 }
 
 /// The comparison seen from the other side.

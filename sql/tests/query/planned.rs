@@ -89,3 +89,67 @@ fn accesses_answer_as_stock_does() {
         "SELECT DISTINCT a FROM (SELECT DISTINCT a, b FROM t) WHERE a > 5 ORDER BY a",
     ]);
 }
+
+fn computed() -> Fixture {
+    Fixture::new(
+        "CREATE TABLE e (a INT, b TEXT, c);
+         WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+           INSERT INTO e SELECT i, 'b' || (i % 7), CASE WHEN i % 5 = 0 THEN i END FROM n;
+         CREATE INDEX upper_b ON e (upper(b), a);
+         CREATE INDEX twice ON e (a * 2);
+         CREATE INDEX some ON e (a) WHERE c IS NOT NULL;
+         CREATE INDEX few ON e (b) WHERE a > 100 AND b = 'b3'",
+    )
+}
+
+#[test]
+fn partial_indexes_and_those_on_expressions_are_used_where_they_hold_all() {
+    let e = computed();
+    has(&e, "SELECT a FROM e WHERE upper(b) = 'B3'", "upper_b");
+    has(&e, "SELECT a FROM e WHERE a * 2 > 380", "name: \"twice\"");
+    has(&e, "SELECT a FROM e WHERE a = 10 AND c > 3", "access: Index");
+    lacks(&e, "SELECT a FROM e WHERE a = 10", "access: Index");
+    has(&e, "SELECT a FROM e WHERE a > 100 AND b = 'b3'", "access: Index");
+    lacks(&e, "SELECT a FROM e WHERE a > 101 AND b = 'b3'", "access: Index");
+    e.check_all(&[
+        "SELECT a FROM e WHERE upper(b) = 'B3' ORDER BY a",
+        "SELECT a, b FROM e WHERE upper(b) = 'B3' AND a > 50 ORDER BY a",
+        "SELECT a FROM e WHERE a * 2 > 380 ORDER BY a",
+        "SELECT a FROM e WHERE a * 2 = '20'",
+        "SELECT a, c FROM e WHERE a BETWEEN 10 AND 20 AND c IS NOT NULL ORDER BY a",
+        "SELECT a FROM e WHERE a = 10 AND c > 3",
+        "SELECT a FROM e WHERE a = 11 AND c IS NULL",
+        "SELECT a FROM e WHERE a > 100 AND b = 'b3' ORDER BY a",
+        "SELECT count(*) FROM e WHERE a = 10 OR upper(b) = 'B2'",
+        "SELECT max(a) FROM e WHERE c IS NOT NULL",
+        "SELECT max(a) FROM e WHERE c IS NULL",
+        "SELECT a FROM e ORDER BY a LIMIT 3",
+        "SELECT a FROM e ORDER BY a * 2 DESC LIMIT 3",
+    ]);
+}
+
+#[test]
+fn correlated_subqueries_become_joins() {
+    let words = words();
+    has(&words, "SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u WHERE z = c)", "kind: Semi");
+    has(&words, "SELECT id FROM t WHERE NOT EXISTS (SELECT 1 FROM u WHERE z = c)", "kind: Anti");
+    has(&words, "SELECT id FROM t WHERE a IN (SELECT x FROM u WHERE z = c)", "kind: Semi");
+    has(&words, "SELECT id FROM t WHERE c < (SELECT avg(z) FROM u WHERE z = d)", "Hash");
+    has(&words, "SELECT id FROM t WHERE c < (SELECT max(z) FROM u WHERE x = a)", "Subquery");
+    words.check_all(&[
+        "SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u WHERE z = c) ORDER BY id",
+        "SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u WHERE x = a AND z > c) ORDER BY id",
+        "SELECT id FROM t WHERE NOT EXISTS (SELECT * FROM u WHERE x = a AND z > c) ORDER BY id",
+        "SELECT id FROM t WHERE NOT EXISTS (SELECT * FROM u JOIN w ON n = z WHERE x = a) ORDER BY id",
+        "SELECT id FROM t WHERE a IN (SELECT x FROM u WHERE z = c OR z < id) ORDER BY id",
+        "SELECT id FROM t WHERE a NOT IN (SELECT x FROM u WHERE z = c OR z < id) ORDER BY id",
+        "SELECT id FROM t WHERE id < (SELECT sum(z) FROM u WHERE u.x = t.a + 0) ORDER BY id",
+        "SELECT id FROM t WHERE id >= (SELECT max(n) + 1 FROM w WHERE length(k) = id % 2) ORDER BY id",
+        "SELECT id FROM t WHERE 0 = (SELECT count(*) FROM u WHERE z = d) ORDER BY id",
+        "SELECT id FROM t WHERE (SELECT max(z) FROM u WHERE z = d) IS NULL ORDER BY id",
+        "SELECT id FROM t AS o WHERE c = (SELECT max(c) FROM t WHERE b = o.b) ORDER BY id",
+        "SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u WHERE y = b) AND EXISTS (SELECT 1 FROM w WHERE n = id) ORDER BY id",
+        "SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.x = t.a AND EXISTS (SELECT 1 FROM w WHERE w.n = u.z AND t.id > 1)) ORDER BY id",
+        "SELECT id FROM t LEFT JOIN u ON x = a WHERE EXISTS (SELECT 1 FROM w WHERE n = z) ORDER BY id",
+    ]);
+}
