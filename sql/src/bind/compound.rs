@@ -1,7 +1,8 @@
 //! Whole queries: WITH, cores combined by UNION, EXCEPT and INTERSECT, ORDER BY, LIMIT.
 
-use heddle_value::{Affinity, Collation};
+use heddle_value::Collation;
 
+use super::classes::Of;
 use super::scope::Scope;
 use super::{Binder, Bound};
 use crate::ast::{self, CompoundOp, SelectCore};
@@ -88,18 +89,23 @@ impl Binder<'_> {
         }
         let mut columns = Vec::with_capacity(left.columns.len());
         for ((a, b), name) in left.columns.iter().zip(&right.columns).zip(&left.names) {
+            let of = |id| self.classes.get(id).copied().unwrap_or_default();
+            let (of_a, of_b) = (of(a), of(b));
             let (a, b) = (self.info(*a), self.info(*b));
+            let (classes, affinity) = Of::combined((of_a, a.affinity), (of_b, b.affinity));
             // The first core that has a collation says how its column compares.
             let collation = a.collation.clone().or(b.collation);
             let info = ColumnInfo {
                 name: name.clone(),
-                affinity: common_affinity(a.affinity, b.affinity),
+                affinity,
                 collation: collation.clone(),
                 declared_type: a.declared_type,
                 origin: a.origin,
                 not_null: a.not_null && b.not_null,
             };
-            columns.push((self.new_column(info), collation.unwrap_or_default()));
+            let id = self.new_column(info);
+            self.classes.insert(id, classes);
+            columns.push((id, collation.unwrap_or_default()));
         }
         let ids = columns.iter().map(|(id, _): &(_, Collation)| *id).collect();
         let relation = Relation::Compound {
@@ -109,16 +115,5 @@ impl Binder<'_> {
             columns,
         };
         Ok(Bound { relation, columns: ids, names: left.names })
-    }
-}
-
-/// The affinity of a column of several cores: the first one's unless what comes after does not agree with it.
-fn common_affinity(a: Option<Affinity>, b: Option<Affinity>) -> Option<Affinity> {
-    match (a, b) {
-        (Some(a), Some(b)) if a == b => Some(a),
-        (Some(a), Some(b)) if a.is_numeric() && b.is_numeric() => Some(a),
-        (Some(Affinity::Text), Some(b)) if b.is_numeric() => Some(Affinity::Blob),
-        (Some(a), Some(Affinity::Text)) if a.is_numeric() => Some(Affinity::Blob),
-        (a, _) => a,
     }
 }

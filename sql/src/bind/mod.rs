@@ -3,6 +3,7 @@
 //!
 //! - [`scope`]: what a name can mean where; [`column`]: looking one up.
 //! - [`expr`], [`compare`], [`call`], [`subquery`]: expressions; [`typed`]: what is known of one beside its value.
+//! - [`classes`]: which storage classes a result can have.
 //! - [`from`]: FROM clauses; [`select`]: one SELECT; [`compound`]: whole queries; [`cte`]: WITH; [`order`]: ORDER BY; [`window`]: OVER.
 //! - [`modify`]: INSERT, UPDATE, DELETE and the programs of triggers.
 //!
@@ -13,6 +14,7 @@
 //!   they are used.
 
 mod call;
+mod classes;
 mod column;
 mod compare;
 mod compound;
@@ -68,6 +70,8 @@ pub struct Binder<'a> {
     home: Option<DatabaseIndex>,
     /// Views and common table expressions being bound, for what refers to itself.
     open: Vec<Box<str>>,
+    /// What classes of values results can have, for the affinity of compound queries' columns.
+    classes: std::collections::HashMap<ColumnId, classes::Of>,
     /// The innermost scope of which a column was met since an aggregate's arguments began.
     deepest: Option<usize>,
 }
@@ -114,6 +118,7 @@ impl<'a> Binder<'a> {
             home: None,
             open: Vec::new(),
             deepest: None,
+            classes: std::collections::HashMap::new(),
         }
     }
 

@@ -103,6 +103,10 @@ impl Binder<'_> {
         let columns = self.result_columns(&mut results);
         self.allow(depth, Allows::Windows);
         self.order(order_by, &results, &columns, &mut parts)?;
+        let written = self.scopes.last().and_then(|scope| scope.written.first());
+        if let Some((call, _)) = written.filter(|_| !aggregated) {
+            return Err(Error::sql(format!("misuse of aggregate: {}()", call.name)));
+        }
         let aggregated = aggregated || self.scopes.last().is_some_and(|s| !s.aggregates.is_empty());
         let relation = self.assemble(core, tree, &results, &columns, parts, aggregated, depth);
         let names = results.into_iter().map(|result| result.name).collect();
@@ -223,6 +227,7 @@ impl Binder<'_> {
                 Expr::Column(column) if !result.value.explicit => column,
                 _ => self.column_for(result.name.clone(), &result.value),
             };
+            self.classes.insert(column, super::classes::Of::result(&result.value));
             columns.push(column);
         }
         columns
@@ -373,6 +378,7 @@ impl Binder<'_> {
         let names: Vec<Box<str>> = (1..=width).map(|at| format!("column{at}").into()).collect();
         let mut columns = Vec::with_capacity(width);
         for (name, value) in names.iter().zip(&first) {
+            let value_of = value;
             let value = Typed { declared_type: None, ..value.clone() };
             let affinity = if rows.len() == 1 { value.affinity } else { None };
             let info = crate::plan::ColumnInfo {
@@ -381,7 +387,9 @@ impl Binder<'_> {
                 collation: value.collation,
                 ..Default::default()
             };
-            columns.push(self.new_column(info));
+            let id = self.new_column(info);
+            self.classes.insert(id, super::classes::Of::result(value_of));
+            columns.push(id);
         }
         let relation = Relation::Values { columns: columns.clone(), rows: bound };
         Ok(Bound { relation, columns, names })

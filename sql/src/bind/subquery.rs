@@ -2,7 +2,7 @@
 
 use super::{Binder, Typed};
 use crate::ast;
-use crate::plan::{ColumnId, Expr, Relation, Subquery};
+use crate::plan::{ColumnId, Expr, Subquery};
 use crate::{Error, Result};
 
 /// What is said of a query with the wrong number of columns.
@@ -59,11 +59,15 @@ impl Binder<'_> {
     }
 
     pub(super) fn exists(&mut self, select: &ast::Select) -> Result<Typed> {
-        let mut query = self.subquery(select)?;
-        // Its values are not asked for, so neither is their order.
-        if let Relation::Sort { input, .. } = query.relation {
-            query.relation = *input;
+        // Whether there is a row does not depend on their order, nor on which are the same.
+        let mut select = select.clone();
+        select.order_by.clear();
+        if let (true, ast::SelectCore::Select { distinct, .. }) =
+            (select.body.rest.is_empty(), &mut select.body.first)
+        {
+            *distinct = false;
         }
+        let query = self.subquery(&select)?;
         Ok(Typed::plain(Expr::Exists(Box::new(query))))
     }
 }

@@ -34,17 +34,19 @@ impl Optimizer<'_> {
                 .filter(|c| of_all.contains(c) && !own.contains(c))
                 .collect();
         }
-        let (mut predicates, mut above) =
-            split(all, |p| is_stable(p) && !used(p).is_disjoint(&of_all));
+        let (predicates, mut above) = split(all, is_stable);
+        // What uses none of them is asked before anything is joined.
+        let (once, mut predicates) = split(predicates, |p| used(p).is_disjoint(&of_all));
         let Some(first) = self.first(&items, &predicates, &of_all) else {
             predicates.append(&mut above);
+            predicates.extend(once);
             return filtered(Relation::Unit, predicates);
         };
         let item = items.remove(first);
         let mut there = item.given.clone();
         let (own, rest) =
             split(predicates, |p| used(p).intersection(&of_all).all(|c| there.contains(c)));
-        let mut joined = self.push(item.relation, own);
+        let mut joined = filtered(self.push(item.relation, own), once);
         predicates = rest;
         while !items.is_empty() {
             let Some(next) = self.next(&joined, &items, &predicates, &there, &of_all) else {
@@ -75,8 +77,9 @@ impl Optimizer<'_> {
                 .collect();
             let estimate = self.with(item, own);
             let cost = estimate.cost + estimate.rows;
-            // Items that others of the same cost do not beat keep their place.
-            if best.is_none_or(|(least, _)| cost < least * 0.999) {
+            // Items that others of the same cost do not beat keep their place, and so does what nothing speaks of.
+            let spoken_of = predicates.iter().any(|p| !used(p).is_disjoint(&item.given));
+            if best.is_none_or(|(least, _)| spoken_of && cost < least * 0.999) {
                 best = Some((cost, at));
             }
             if items.get(at + 1).is_some_and(|next| next.fixed) {

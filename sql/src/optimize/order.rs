@@ -179,12 +179,13 @@ fn direction(
     let place = |column: ColumnId| {
         scan.columns.iter().find(|(_, id)| *id == column).map(|(place, _)| *place)
     };
-    let constant: Vec<u16> = keys.iter().take(fixed).filter_map(|key| key.column).collect();
+    let constant: Vec<&IndexKey> = keys.iter().take(fixed).collect();
     let mut next = keys.iter().skip(fixed);
     let mut backward = None;
     for want in wanted {
         let of = place(want.column);
-        if of.is_some_and(|of| constant.contains(&of)) {
+        let same_texts = |key: &IndexKey| key.collation.name() == want.collation.name();
+        if constant.iter().any(|key| key.column == of && same_texts(key)) && of.is_some() {
             continue;
         }
         let turned = match next.next() {
