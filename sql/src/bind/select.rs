@@ -104,7 +104,7 @@ impl Binder<'_> {
         self.allow(depth, Allows::Windows);
         self.order(order_by, &results, &columns, &mut parts)?;
         let written = self.scopes.last().and_then(|scope| scope.written.first());
-        if let Some((call, _)) = written.filter(|_| !aggregated) {
+        if let Some((call, _)) = written.filter(|_| !aggregated && core.from.is_some()) {
             return Err(Error::sql(format!("misuse of aggregate: {}()", call.name)));
         }
         let aggregated = aggregated || self.scopes.last().is_some_and(|s| !s.aggregates.is_empty());

@@ -59,15 +59,18 @@ impl Binder<'_> {
     }
 
     pub(super) fn exists(&mut self, select: &ast::Select) -> Result<Typed> {
-        // Whether there is a row does not depend on their order, nor on which are the same.
-        let mut select = select.clone();
-        select.order_by.clear();
+        // Whether there is a row does not depend on their order, nor on which are the same; but what is said of both must make sense.
+        let mut plain = select.clone();
+        plain.order_by.clear();
         if let (true, ast::SelectCore::Select { distinct, .. }) =
-            (select.body.rest.is_empty(), &mut select.body.first)
+            (plain.body.rest.is_empty(), &mut plain.body.first)
         {
             *distinct = false;
         }
-        let query = self.subquery(&select)?;
+        if plain != *select {
+            self.subquery(select)?;
+        }
+        let query = self.subquery(&plain)?;
         Ok(Typed::plain(Expr::Exists(Box::new(query))))
     }
 }

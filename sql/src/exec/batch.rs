@@ -116,9 +116,10 @@ impl BatchBuilder {
     /// The lists are of `rows` rows.
     pub(crate) fn push_joined(&mut self, parts: &[(usize, Part<'_>)], rows: usize) {
         let mut columns = self.columns.iter_mut();
-        for (width, part) in parts {
+        'parts: for (width, part) in parts {
             for slot in 0..*width {
-                let Some(column) = columns.next() else { return };
+                // A semi join gives the columns of its left side alone.
+                let Some(column) = columns.next() else { break 'parts };
                 match part {
                     Part::Nulls => column.push_repeated(&Value::Null, rows),
                     Part::Rows(batch, list) => match batch.columns.get(slot) {

@@ -270,10 +270,10 @@ fn reads(query: &Subquery, outer: &Columns, results: bool) -> Option<(Relation, 
     Some((right, on))
 }
 
-/// Whether an aggregate of no rows is NULL, as a left join gives it.
+/// Whether an aggregate of no rows is NULL, as a left join gives it, and none fails: `sum` can, of rows that nobody asked for.
 fn is_null_of_nothing((_, call): &(ColumnId, AggregateCall)) -> bool {
     match &call.function {
-        AggregateKind::BuiltIn(function) => matches!(function.name, "sum" | "avg" | "min" | "max"),
+        AggregateKind::BuiltIn(function) => matches!(function.name, "avg" | "min" | "max"),
         AggregateKind::User(_) => false,
     }
 }

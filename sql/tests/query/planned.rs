@@ -150,6 +150,10 @@ fn correlated_subqueries_become_joins() {
         "SELECT id FROM t AS o WHERE c = (SELECT max(c) FROM t WHERE b = o.b) ORDER BY id",
         "SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u WHERE y = b) AND EXISTS (SELECT 1 FROM w WHERE n = id) ORDER BY id",
         "SELECT id FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.x = t.a AND EXISTS (SELECT 1 FROM w WHERE w.n = u.z AND t.id > 1)) ORDER BY id",
+        "SELECT rowid FROM u AS o WHERE x IN (SELECT x FROM u AS i WHERE i.rowid = o.rowid) ORDER BY rowid",
+        "SELECT rowid FROM u AS o WHERE EXISTS (SELECT x FROM u AS i WHERE i.rowid = o.rowid) ORDER BY rowid",
+        "SELECT rowid FROM u AS o WHERE NOT EXISTS (SELECT x FROM u AS i WHERE i.rowid = o.rowid AND x > 10) ORDER BY rowid",
+        "SELECT x FROM u WHERE NOT EXISTS (SELECT 1 FROM t WHERE id = x) ORDER BY x",
         "SELECT id FROM t LEFT JOIN u ON x = a WHERE EXISTS (SELECT 1 FROM w WHERE n = z) ORDER BY id",
     ]);
 }
