@@ -3,6 +3,8 @@
 //! # Invariants
 //! - S1: the rowid given out is larger than the remembered one, than the largest in the table and than those
 //!   reserved by others.
+//! - S2: a table has one row there. Who adds it has looked at all rows as for a constraint, so that of two who add it at once one
+//!   conflicts at every isolation level.
 
 use heddle_base::RowId;
 use heddle_btree::key;
@@ -23,7 +25,7 @@ struct Remembered {
 
 /// The next rowid of an AUTOINCREMENT table (S1).
 pub(crate) async fn next(tx: &mut Transaction, table: &TableInfo) -> Result<RowId> {
-    let remembered = find(tx, table).await?.map_or(0, |row| row.largest);
+    let remembered = find(tx, table, Purpose::Read).await?.map_or(0, |row| row.largest);
     if remembered == i64::MAX {
         return Err(Error::Full { table: table.def.name.to_string() });
     }
@@ -36,7 +38,12 @@ pub(crate) async fn next(tx: &mut Transaction, table: &TableInfo) -> Result<RowI
 pub(crate) async fn raise(tx: &mut Transaction, table: &TableInfo, rowid: i64) -> Result<()> {
     let catalog = std::sync::Arc::clone(&tx.catalog);
     let sequence = catalog.table(TABLE)?;
-    let (row, largest) = match find(tx, table).await? {
+    let mut found = find(tx, table, Purpose::Read).await?;
+    if found.is_none() {
+        // S2.
+        found = find(tx, table, Purpose::Constraint).await?;
+    }
+    let (row, largest) = match found {
         Some(found) if found.largest >= rowid => return Ok(()),
         Some(found) => (found.row, rowid),
         None => (tx.next_rowid(sequence).await?.0, rowid.max(0)),
@@ -50,16 +57,34 @@ pub(crate) async fn raise(tx: &mut Transaction, table: &TableInfo, rowid: i64) -
 
 /// The row that remembers for a table.
 pub(crate) async fn row_of(tx: &mut Transaction, table: &TableInfo) -> Result<Option<i64>> {
-    Ok(find(tx, table).await?.map(|row| row.row))
+    Ok(find(tx, table, Purpose::Read).await?.map(|row| row.row))
 }
 
-async fn find(tx: &mut Transaction, table: &TableInfo) -> Result<Option<Remembered>> {
+/// What a look at the remembered rows is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Validated as reads are.
+    Read,
+    /// Validated at every isolation level.
+    Constraint,
+}
+
+async fn find(
+    tx: &mut Transaction,
+    table: &TableInfo,
+    purpose: Purpose,
+) -> Result<Option<Remembered>> {
     use std::ops::Bound::Unbounded;
+
+    use heddle_txn::Direction::Forward;
     let catalog = std::sync::Arc::clone(&tx.catalog);
     let sequence = catalog.table(TABLE)?;
     let encoding = catalog.encoding();
-    let mut cursor =
-        tx.inner.range(&sequence.tree, Unbounded, Unbounded, heddle_txn::Direction::Forward);
+    let tree = &sequence.tree;
+    let mut cursor = match purpose {
+        Purpose::Read => tx.inner.range(tree, Unbounded, Unbounded, Forward),
+        Purpose::Constraint => tx.inner.range_for_constraint(tree, Unbounded, Unbounded, Forward),
+    };
     while let Some((key, record)) = cursor.next(&mut tx.inner).await? {
         let Some(row) = key::decode_rowid(&key) else { continue };
         let row_view = crate::row::Row::new(sequence, encoding, Some(RowId(row)), record);

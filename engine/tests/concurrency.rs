@@ -459,3 +459,26 @@ fn who_was_told_that_a_name_is_free_or_taken_conflicts_when_that_changes() {
         db.close().await.unwrap();
     });
 }
+
+#[test]
+fn an_autoincrement_table_has_one_row_in_sqlite_sequence_at_every_level() {
+    for isolation in [Isolation::Snapshot, Isolation::Serializable] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.db");
+        block_on(async {
+            let db = Database::open(&path, Options::default()).await.unwrap();
+            create(&db, "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, v)").await;
+            let options = TxOptions { isolation, ..TxOptions::default() };
+            let mut a = db.begin_with(options).await.unwrap();
+            let mut b = db.begin_with(options).await.unwrap();
+            for tx in [&mut a, &mut b] {
+                tx.table("t").unwrap().insert((None::<i64>, "x")).await.unwrap();
+            }
+            a.commit().await.unwrap();
+            let second = b.commit().await.unwrap_err();
+            assert!(second.is_conflict(), "{second}");
+            db.close().await.unwrap();
+        });
+        assert_eq!(stock_rows(&path, "SELECT count(*) FROM sqlite_sequence"), ["1"]);
+    }
+}
