@@ -17,7 +17,12 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = arguments::read();
-    match shell::Shell::open(&arguments).and_then(|mut shell| shell.run(&arguments)) {
+    let outcome = shell::Shell::open(&arguments).and_then(|mut shell| {
+        let fine = shell.run(&arguments);
+        let closed = shell.close();
+        fine.and_then(|fine| closed.map(|()| fine))
+    });
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

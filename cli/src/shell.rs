@@ -87,6 +87,15 @@ impl Shell {
         Ok(())
     }
 
+    /// Leaves the database as a single file that any program can read.
+    pub(crate) fn close(self) -> Result<()> {
+        if !self.connection.is_autocommit() {
+            // What was begun and not committed is given up, as by sqlite3.
+            block_on(self.connection.execute("ROLLBACK", ()))?;
+        }
+        Ok(block_on(self.database.close())?)
+    }
+
     /// Runs what the command line says, or what comes from standard input; `false`: something failed.
     pub(crate) fn run(&mut self, arguments: &Arguments) -> Result<bool> {
         let start = match &arguments.init {

@@ -113,3 +113,18 @@ fn the_engine_tells_what_it_does() {
     assert!(fine, "{err}");
     assert!(out.contains("commits: ") && out.contains("conflicts: 0"), "{out}");
 }
+
+#[test]
+fn a_shell_that_ends_leaves_one_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.db");
+    let (_, err, fine) = run(
+        &[file.to_str().unwrap()],
+        &format!("{ROWS}BEGIN;\nINSERT INTO t VALUES (3, 'three');\n"),
+    );
+    assert!(fine, "{err}");
+    let left: Vec<_> =
+        std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["a.db"]);
+    assert_eq!(run(&[file.to_str().unwrap(), "SELECT count(*) FROM t"], "").0, "2\n");
+}
