@@ -15,7 +15,8 @@ use crate::plan::{Act, TxEnd, TxPlan};
 use crate::record::{Attempt, End, Recorder};
 use crate::state::Row;
 use crate::workload::{
-    INDEXES, LATE_INDEX, Op, Outcome, TABLES, body, bumped, int, side_name, side_sql, text_key,
+    AUTO, INDEXES, LATE_INDEX, Op, Outcome, SEQUENCE, TABLES, body, bumped, int, side_name,
+    side_sql, text_key,
 };
 
 /// What a client works with.
@@ -353,6 +354,11 @@ async fn carry_out(tx: &mut Transaction, op: &Op, w: i64) -> Result<Outcome> {
         | Op::CreateIndex
         | Op::DropIndex
         | Op::Setup => define(tx, op).await,
+        Op::CreateAuto
+        | Op::DropAuto
+        | Op::InsertAuto { .. }
+        | Op::InsertAutoAt { .. }
+        | Op::DeleteAuto { .. } => auto(tx, op).await,
         _ => read(tx, op).await.map(Outcome::Rows),
     }
 }
@@ -392,6 +398,27 @@ async fn define(tx: &mut Transaction, op: &Op) -> Result<Outcome> {
         _ => tx.drop_index(LATE_INDEX.0).await?,
     }
     Ok(Outcome::Nothing)
+}
+
+async fn auto(tx: &mut Transaction, op: &Op) -> Result<Outcome> {
+    let (id, v) = match op {
+        Op::CreateAuto => {
+            tx.create_table(AUTO.1).await?;
+            return Ok(Outcome::Nothing);
+        }
+        Op::DropAuto => {
+            tx.drop_table(AUTO.0).await?;
+            return Ok(Outcome::Nothing);
+        }
+        Op::DeleteAuto { id } => {
+            return Ok(Outcome::Found(tx.table(AUTO.0)?.delete(RowId(*id)).await?));
+        }
+        Op::InsertAutoAt { id, v } => (Value::Integer(*id), *v),
+        Op::InsertAuto { v } => (Value::Null, *v),
+        _ => return Ok(Outcome::Nothing),
+    };
+    let inserted = tx.table(AUTO.0)?.insert(vec![id, Value::Integer(v)]).await?;
+    Ok(Outcome::Inserted(inserted.0))
 }
 
 async fn read(tx: &mut Transaction, op: &Op) -> Result<Vec<Row>> {
@@ -438,6 +465,12 @@ async fn read(tx: &mut Transaction, op: &Op) -> Result<Vec<Row>> {
         Op::ScanText { limit, backward } => {
             let mut table = tx.table("u")?;
             take(&mut table.scan_key([0_i64; 0], way(*backward))?, *limit, &mut rows).await?;
+        }
+        Op::ScanAuto | Op::ScanSequence => {
+            let name = if *op == Op::ScanAuto { AUTO.0 } else { SEQUENCE };
+            let mut table = tx.table(name)?;
+            let mut scan = table.scan(.., Direction::Ascending)?;
+            take(&mut scan, usize::MAX, &mut rows).await?;
         }
         Op::ScanSide { side } => {
             let mut table = tx.table(&side_name(*side))?;

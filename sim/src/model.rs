@@ -326,6 +326,10 @@ fn replay(attempt: &Attempt, state: &State, when: &str) -> Result<View> {
 /// A rowid that is free, for an insert that was refused.
 fn unused(view: &View, op: &Op) -> Option<i64> {
     let table = match op {
+        Op::InsertAuto { .. } => {
+            let (remembered, largest) = view.remembered();
+            return Some(largest.max(remembered.unwrap_or(0)) + 1);
+        }
         Op::Insert { .. } => "t".to_owned(),
         Op::InsertSide { side, .. } => crate::workload::side_name(*side),
         _ => return None,

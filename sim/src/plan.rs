@@ -167,6 +167,14 @@ impl Plan {
             let per_mille = [20, 300][rng.usize(..2)];
             lives.iter_mut().for_each(|life| life.faults.push(FaultPlan::Short { per_mille }));
         }
+        // And another one, for the same reason.
+        let rng = &mut Rng::with_seed(seed ^ 0x2545_f491_4f6c_dd1d);
+        if rng.u8(..4) == 0 {
+            for life in &mut lives {
+                let more = 1 + rng.usize(..3);
+                life.clients.extend((0..more).map(|_| Client::counting(rng, &mix, &style)));
+            }
+        }
         Plan { seed, choices, lives }
     }
 }
@@ -247,6 +255,25 @@ impl Client {
             }
         }
         Client { acts }
+    }
+}
+
+impl Client {
+    /// One who works on the table whose rowids never come again.
+    fn counting(rng: &mut Rng, mix: &Mix, style: &Style) -> Client {
+        let acts = (0..1 + rng.usize(..6)).map(|number| {
+            let mut plan = TxPlan::draw(rng, mix, style);
+            if plan.writes() {
+                plan.ops = (0..1 + rng.usize(..style.most_ops)).map(|_| mix.auto(rng)).collect();
+                if number == 0 {
+                    plan.ops.insert(0, Op::CreateAuto);
+                }
+            } else {
+                plan.ops = vec![Op::ScanAuto, Op::ScanSequence];
+            }
+            Act::Transaction(plan)
+        });
+        Client { acts: acts.collect() }
     }
 }
 

@@ -35,9 +35,11 @@ async fn relation(tx: &mut Transaction, name: &str) -> Result<Relation> {
     } else {
         take(&mut table.scan(.., Direction::Ascending)?, usize::MAX, &mut rows).await?;
     }
+    let count = rows.len();
     for row in rows {
         relation.rows.insert(key_of(&row), Arc::new(row));
     }
+    ensure!(count == relation.rows.len(), "{name} has two rows with one key");
     for index in indexes {
         let mut rows: Vec<Row> = Vec::new();
         let mut by_index = table.index(&index)?;

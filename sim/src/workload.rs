@@ -22,6 +22,11 @@ pub const INDEXES: [(&str, &str); 2] =
     [("t_k", "CREATE UNIQUE INDEX t_k ON t (k)"), ("t_n", "CREATE INDEX t_n ON t (n)")];
 /// The index that comes and goes.
 pub const LATE_INDEX: (&str, &str) = ("t_w", "CREATE INDEX t_w ON t (w)");
+/// The table whose rowids never come again.
+pub const AUTO: (&str, &str) =
+    ("auto", "CREATE TABLE auto (id INTEGER PRIMARY KEY AUTOINCREMENT, v INT)");
+/// What remembers them.
+pub const SEQUENCE: &str = "sqlite_sequence";
 
 /// Columns up to which a side table grows.
 pub const WIDEST: usize = 5;
@@ -125,6 +130,24 @@ pub enum Op {
     },
     CreateIndex,
     DropIndex,
+    /// Makes the table whose rowids never come again.
+    CreateAuto,
+    DropAuto,
+    /// A row there with a rowid that the database picks.
+    InsertAuto {
+        v: i64,
+    },
+    /// A row there with this rowid.
+    InsertAutoAt {
+        id: i64,
+        v: i64,
+    },
+    DeleteAuto {
+        id: i64,
+    },
+    ScanAuto,
+    /// What `sqlite_sequence` remembers.
+    ScanSequence,
     Savepoint,
     /// To one of those made, by its number.
     RollbackTo {
@@ -151,7 +174,7 @@ impl Op {
     pub fn table(&self) -> Option<String> {
         match self {
             Op::Savepoint | Op::RollbackTo { .. } | Op::Release { .. } | Op::Pause { .. } => None,
-            Op::Setup | Op::CreateSide { .. } => None,
+            Op::Setup | Op::CreateSide { .. } | Op::CreateAuto => None,
             Op::Mark { .. } => Some("marks".to_owned()),
             Op::PutText { .. } | Op::DeleteText { .. } | Op::GetText { .. } => Some("u".to_owned()),
             Op::ScanText { .. } => Some("u".to_owned()),
@@ -160,6 +183,11 @@ impl Op {
             | Op::InsertSide { side, .. }
             | Op::DeleteSide { side, .. }
             | Op::ScanSide { side } => Some(side_name(*side)),
+            Op::DropAuto | Op::InsertAuto { .. } | Op::InsertAutoAt { .. } => {
+                Some(AUTO.0.to_owned())
+            }
+            Op::DeleteAuto { .. } | Op::ScanAuto => Some(AUTO.0.to_owned()),
+            Op::ScanSequence => Some(SEQUENCE.to_owned()),
             _ => Some("t".to_owned()),
         }
     }
@@ -345,6 +373,11 @@ impl View {
             | Op::DeleteSide { .. }
             | Op::CreateIndex
             | Op::DropIndex => self.execute_definition(op, chosen),
+            Op::CreateAuto
+            | Op::DropAuto
+            | Op::InsertAuto { .. }
+            | Op::InsertAutoAt { .. }
+            | Op::DeleteAuto { .. } => self.execute_auto(op, chosen),
             Op::Setup => {
                 for (table, _, width) in TABLES {
                     self.change(Change::Create { table: table.to_owned(), width });
@@ -427,8 +460,79 @@ impl View {
         Outcome::Nothing
     }
 
+    /// The largest rowid that is remembered for the table whose rowids never come again, and the largest in it.
+    pub fn remembered(&self) -> (Option<i64>, i64) {
+        let row = self.relation(SEQUENCE).row(&Key::Text(AUTO.0.to_owned()));
+        let remembered = row.and_then(|row| match row.get(1) {
+            Some(Value::Integer(seq)) => Some(*seq),
+            _ => None,
+        });
+        let last = self.relation(AUTO.0).rows.keys().next_back();
+        let largest = last.map_or(0, |key| match key {
+            Key::Id(id) => *id,
+            Key::Text(_) => 0,
+        });
+        (remembered, largest)
+    }
+
+    fn execute_auto(&mut self, op: &Op, chosen: Option<i64>) -> Outcome {
+        let table = AUTO.0.to_owned();
+        let (remembered, largest) = self.remembered();
+        let memory = Key::Text(table.clone());
+        let (id, v) = match op {
+            Op::CreateAuto if self.state.table(&table).is_some() => return Outcome::Refused,
+            Op::CreateAuto => {
+                if self.state.table(SEQUENCE).is_none() {
+                    self.change(Change::Create { table: SEQUENCE.to_owned(), width: 2 });
+                }
+                self.change(Change::Create { table, width: 2 });
+                return Outcome::Nothing;
+            }
+            Op::DropAuto => {
+                if remembered.is_some() {
+                    self.put(SEQUENCE, memory, None);
+                }
+                self.change(Change::Drop { table });
+                return Outcome::Nothing;
+            }
+            Op::DeleteAuto { id } => {
+                let found = self.relation(&table).rows.contains_key(&Key::Id(*id));
+                if found {
+                    self.put(&table, Key::Id(*id), None);
+                }
+                return Outcome::Found(found);
+            }
+            // Larger than any that ever was.
+            Op::InsertAuto { v } => {
+                match chosen.filter(|id| *id > largest.max(remembered.unwrap_or(0))) {
+                    Some(id) => (id, *v),
+                    None => return Outcome::Refused,
+                }
+            }
+            Op::InsertAutoAt { id, .. }
+                if self.relation(&table).rows.contains_key(&Key::Id(*id)) =>
+            {
+                return Outcome::Refused;
+            }
+            Op::InsertAutoAt { id, v } => (*id, *v),
+            _ => return Outcome::Nothing,
+        };
+        self.put(&table, Key::Id(id), Some(vec![Value::Integer(id), Value::Integer(v)]));
+        if remembered.is_none_or(|remembered| remembered < id) {
+            let row = vec![Value::Text(table), Value::Integer(id)];
+            self.put(SEQUENCE, memory, Some(row));
+        }
+        Outcome::Inserted(id)
+    }
+
     fn read(&self, op: &Op) -> Outcome {
         let rows = match op {
+            Op::ScanAuto => {
+                self.relation(AUTO.0).rows.values().map(|row| (**row).clone()).collect()
+            }
+            Op::ScanSequence => {
+                self.relation(SEQUENCE).rows.values().map(|row| (**row).clone()).collect()
+            }
             Op::Get { id } => self.row(*id).into_iter().collect(),
             Op::Scan { from, to, limit, backward } => {
                 let table = self.relation("t");
@@ -579,6 +683,22 @@ impl Mix {
             10 => Op::ScanText { limit, backward },
             _ if rng.bool() => Op::ByWriter { limit },
             _ => Op::ScanSide { side: rng.u8(..2) },
+        }
+    }
+
+    /// An operation on the table whose rowids never come again.
+    pub fn auto(&self, rng: &mut Rng) -> Op {
+        let (id, v) = (rng.i64(0..self.keys) + 1, rng.i64(0..1000));
+        match rng.u8(..20) {
+            0..9 => Op::InsertAuto { v },
+            9..11 => Op::InsertAutoAt { id, v },
+            11..15 => Op::DeleteAuto { id },
+            15 => Op::ScanSequence,
+            16 => Op::ScanAuto,
+            17 => Op::Savepoint,
+            18 => Op::RollbackTo { at: rng.usize(..2) },
+            _ if rng.u8(..4) == 0 => Op::DropAuto,
+            _ => Op::CreateAuto,
         }
     }
 
